@@ -1,0 +1,105 @@
+// Package document is the common language of the engine: what a page contains (Content), and what the
+// layout made of it (Document). It knows neither PDF libraries nor output formats.
+package document
+
+// Document is a parsed PDF, ready for the writers.
+type Document struct {
+	Meta     Meta
+	Pages    []Page // the selected pages, in file order
+	Warnings []Warning
+	NumPages int // pages in the file, selected or not
+}
+
+// Page is one parsed page. Elements are in reading order.
+type Page struct {
+	Number        int // 1-based in the file
+	Width, Height float64
+	Elements      []Element
+}
+
+// Kind is the type of an element, named as in the JSON output.
+type Kind string
+
+// The element kinds.
+const (
+	Heading   Kind = "heading"
+	Paragraph Kind = "paragraph"
+	Table     Kind = "table"
+	List      Kind = "list"
+	ListItem  Kind = "list_item"
+	Figure    Kind = "figure"
+	Caption   Kind = "caption"
+	Formula   Kind = "formula"
+	Footnote  Kind = "footnote"
+	Header    Kind = "header" // running header
+	Footer    Kind = "footer" // running footer, page number
+)
+
+// Element is one block of a page. Which fields are set depends on Kind.
+type Element struct {
+	ID       string // stable within the document: "p3.e12"
+	Kind     Kind
+	Page     int // 1-based
+	Box      Box
+	Lines    []Line    // text; nil for tables, lists and pure figures
+	Level    int       // heading: 0 = Title, 1…6 = H1…H6
+	Marker   string    // list item: its mark as printed ("•", "1.", "(a)")
+	Ordered  bool      // list: numbered or lettered
+	Children []Element // list: items; list item: nested lists; figure: text inside
+	Grid     *Grid     // table
+	Image    int       // figure: index of its image object on the page + 1, 0 = none (drawing)
+	// Continues is true where the element goes on from the previous page or column: writers join it.
+	Continues bool
+	FontName  string  // the predominant font
+	FontSize  float64 // its size in points
+}
+
+// Line is one printed line of an element.
+type Line struct {
+	Runs []Run
+	Box  Box
+	// Join says how this line connects to the next one of the element.
+	Join Join
+}
+
+// Join is the way a line connects to the following one.
+type Join uint8
+
+// The joins. Writers with keep_line_breaks print a line break for each of them.
+const (
+	JoinSpace  Join = iota // a space
+	JoinNone               // nothing (CJK, a word broken without hyphen)
+	JoinHyphen             // the line ends in a soft hyphen: drop the hyphen, join without a space
+	JoinBreak              // a real line break (verse, addresses, code)
+)
+
+// Run is a stretch of text with one style.
+type Run struct {
+	Text                      string
+	Bold, Italic, Fixed       bool
+	Strike, Superscript, Subs bool
+	Link                      string // URI, "" when none
+}
+
+// Grid is a table: Rows × Cols slots covered by cells without overlap.
+type Grid struct {
+	Rows, Cols int
+	HeaderRows int    // leading rows that are column headers, 0 when unknown
+	Cells      []Cell // in row-major order of their top-left slot
+}
+
+// Cell is one table cell.
+type Cell struct {
+	Row, Col         int // 0-based top-left slot
+	RowSpan, ColSpan int // at least 1
+	Box              Box
+	Lines            []Line
+	Header           bool
+}
+
+// Warning tells the client that output may be incomplete. Codes are stable snake_case.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Pages   []int  `json:"pages"` // 1-based; empty when it concerns the whole file
+}
