@@ -39,14 +39,16 @@ type Key struct {
 	LastUsedAt *time.Time // nil: never
 }
 
-// Secret is the raw API key. It must not be stored or logged; String and formatting hide it.
-type Secret struct{ raw string }
+// Secret is the raw API key. It must not be stored or logged: String and GoString hide it, and the
+// pointer hides it from fmt even where it cannot call them (unexported fields). The zero Secret is
+// not a key.
+type Secret struct{ raw *string }
 
 // rawKeyBytes is the randomness of a key: 160 bits, shown as 40 hex characters.
 const rawKeyBytes = 20
 
 // NewSecret makes a random key.
-func NewSecret() Secret { return Secret{"rg_" + randomHex(rawKeyBytes)} }
+func NewSecret() Secret { return Secret{new("rg_" + randomHex(rawKeyBytes))} }
 
 // ParseSecret accepts exactly "rg_" + 40 lower-case hex characters.
 func ParseSecret(s string) (Secret, bool) {
@@ -58,17 +60,17 @@ func ParseSecret(s string) (Secret, bool) {
 			return Secret{}, false
 		}
 	}
-	return Secret{s}, true
+	return Secret{&s}, true
 }
 
 // Reveal gives the raw key, for the one response that may carry it.
-func (s Secret) Reveal() string { return s.raw }
+func (s Secret) Reveal() string { return *s.raw }
 
 // Prefix is what may be shown later.
-func (s Secret) Prefix() string { return s.raw[:11] }
+func (s Secret) Prefix() string { return (*s.raw)[:11] }
 
 // Hash is what is stored and looked up. The key has 160 random bits, so a fast hash is enough.
-func (s Secret) Hash() [sha256.Size]byte { return sha256.Sum256([]byte(s.raw)) }
+func (s Secret) Hash() [sha256.Size]byte { return sha256.Sum256([]byte(*s.raw)) }
 
 // String hides the secret.
 func (s Secret) String() string { return "rg_********" }

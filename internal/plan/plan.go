@@ -70,7 +70,7 @@ func (t Table) Override(data []byte) (Table, error) {
 			return nil, fmt.Errorf("plans: unknown tier %q", tier)
 		}
 		all := t[Business].Formats
-		p.Formats = slices.Clone(p.Formats)
+		p = p.clone()
 		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&p); err != nil {
@@ -85,6 +85,23 @@ func (t Table) Override(data []byte) (Table, error) {
 		out[tier] = p
 	}
 	return out, nil
+}
+
+// clone copies p down to its limits: the JSON decoder writes through pointers it finds.
+func (p Plan) clone() Plan {
+	p.MaxAPIKeys = copyOf(p.MaxAPIKeys)
+	p.MaxFileSize = copyOf(p.MaxFileSize)
+	p.MaxConcurrentJobs = copyOf(p.MaxConcurrentJobs)
+	p.PagesPerMonth = copyOf(p.PagesPerMonth)
+	p.Formats = slices.Clone(p.Formats)
+	return p
+}
+
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
 }
 
 func (p Plan) check(all []option.Format) error {
