@@ -1,0 +1,11 @@
+// Package api is the HTTP contract: openapi.yaml, and the server types generated from it.
+package api
+
+import _ "embed"
+
+//go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml
+
+// Spec is openapi.yaml as served at GET /openapi.yaml. Do not modify.
+//
+//go:embed openapi.yaml
+var Spec []byte
