@@ -1,0 +1,252 @@
+package pdfium
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"unicode/utf16"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/fault"
+)
+
+// Limits per page, so that one absurd page cannot take the layout's memory. The densest real pages
+// (maps, indexes in tiny print) have about 30,000 glyphs and 60,000 paths.
+const (
+	maxGlyphs = 200_000
+	maxRules  = 100_000
+)
+
+// Content reads what page n (1-based) shows into the given Content, reusing its slices. Coordinates are
+// as document.Box defines them.
+//
+// Faults: Invalid with code damaged_page when PDFium cannot load this page (others may be fine), or
+// too_complex when the instance broke: then the whole file is lost.
+func (f *File) Content(n int, into *document.Content) (err error) {
+	defer fault.Op(&err, "pdfium.Content(%d)", n)
+	*into = document.Content{
+		Number: n,
+		Glyphs: into.Glyphs[:0], Fonts: into.Fonts[:0], Rules: into.Rules[:0],
+		Images: into.Images[:0], Links: into.Links[:0],
+	}
+	page, err := f.loadPage(n)
+	if err != nil {
+		return err
+	}
+	defer f.inst.call(fnClosePage, page)
+	g := f.inst.readGeometry(page)
+	f.geometry[n] = g
+	into.Width, into.Height = g.width, g.height
+
+	w := walker{inst: f.inst, into: into, objects: make(map[uint32]int32)}
+	w.page(page, g.toPage)
+	f.readLinks(page, g, into)
+	f.readGlyphs(page, g, w.objects, into)
+	return f.crashed()
+}
+
+// loadPage gives the handle of page n (1-based); close it with fnClosePage.
+func (f *File) loadPage(n int) (uint64, error) {
+	page := f.inst.ptr(fnLoadPage, f.doc, uint64(n-1))
+	if err := f.crashed(); err != nil {
+		return 0, err
+	}
+	if page == 0 {
+		return 0, fault.Newf(fault.Invalid, "damaged_page", "Page %d is damaged: it cannot be read.", n).
+			Because(errors.Join(errors.New("PDFium cannot load the page"), f.inst.readErr))
+	}
+	return page, nil
+}
+
+// HasText reports whether page n (1-based) shows any character that the file maps to Unicode, visible or
+// not. Pages that are only scanned images have none.
+// Faults: as of Content.
+func (f *File) HasText(n int) (has bool, err error) {
+	defer fault.Op(&err, "pdfium.HasText(%d)", n)
+	page, err := f.loadPage(n)
+	if err != nil {
+		return false, err
+	}
+	i := f.inst
+	defer i.call(fnClosePage, page)
+	text := i.ptr(fnTextLoadPage, page)
+	defer i.call(fnTextClosePage, text)
+	for k, count := 0, i.num(fnTextCountChars, text); k < count && i.err == nil; k++ {
+		index := uint64(k)
+		if i.num(fnTextGetUnicode, text, index) > ' ' && !i.ok(fnTextIsGenerated, text, index) && i.num(fnTextHasUnicodeMapError, text, index) == 0 {
+			has = true
+			break
+		}
+	}
+	return has, f.crashed()
+}
+
+// textObject is what all glyphs of a PDF text object have in common.
+type textObject struct {
+	font    int32
+	ordinal int32
+	mcid    int32
+	size    float64
+	angle   float64
+	color   uint32
+	mode    uint8
+}
+
+// readGlyphs appends the page's characters in content-stream order. objects has the ordinals of the
+// page's text objects by address.
+func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, into *document.Content) {
+	i := f.inst
+	text := i.ptr(fnTextLoadPage, page)
+	if text == 0 {
+		return
+	}
+	defer i.call(fnTextClosePage, text)
+	count := i.num(fnTextCountChars, text)
+	if count > maxGlyphs {
+		count, into.Truncated = maxGlyphs, true
+	}
+	into.Glyphs = slices.Grow(into.Glyphs, max(count, 0))
+	f.fonts = f.fonts[:0]
+	var (
+		seen    = make(map[uint32]textObject)
+		current textObject
+		last    uint32
+		sorted  = true
+	)
+	for k := 0; k < count && i.err == nil; k++ {
+		index := uint64(k)
+		object := uint32(i.call(fnTextGetTextObject, text, index))
+		if object == 0 || i.ok(fnTextIsGenerated, text, index) {
+			continue
+		}
+		if object != last {
+			var ok bool
+			if current, ok = seen[object]; !ok {
+				current = f.readTextObject(text, index, uint64(object), g, into)
+				current.ordinal = objects[object]
+				seen[object] = current
+			}
+			last = object
+		}
+		glyph := f.readGlyph(text, index, g, &current)
+		if n := len(into.Glyphs); n > 0 {
+			prev := &into.Glyphs[n-1]
+			if joins(prev, &glyph) {
+				appendRune(prev, glyph.Rune)
+				continue
+			}
+			sorted = sorted && prev.Object <= glyph.Object
+		}
+		into.Glyphs = append(into.Glyphs, glyph)
+	}
+	// PDFium moves text objects within what it takes for a line; the layout wants the file's order.
+	if !sorted {
+		slices.SortStableFunc(into.Glyphs, func(a, b document.Glyph) int { return int(a.Object) - int(b.Object) })
+	}
+}
+
+// readTextObject reads what the text object has in common, seen from its character at index.
+func (f *File) readTextObject(text, index, object uint64, g geometry, into *document.Content) textObject {
+	i := f.inst
+	t := textObject{font: f.font(i.ptr(fnTextObjGetFont, object), into), color: black}
+	t.mcid = int32(i.num(fnPageObjGetMarkedContentID, object))
+	t.mode = uint8(max(i.num(fnTextObjGetTextRenderMode, object), 0))
+	if c, ok := i.color(fnPageObjGetFillColor, object); ok {
+		t.color = c
+	}
+	size := 0.0
+	if i.ok(fnTextObjGetFontSize, object, i.at(0)) {
+		size = f32(i.out(0, 4))
+	}
+	m := identity
+	if i.ok(fnTextGetMatrix, text, index, i.at(0)) {
+		m = readMatrix(i.out(0, 24))
+	}
+	t.size = math.Abs(size) * math.Hypot(m.c, m.d)
+	dx, dy := g.toPage.vector(m.a, m.b)
+	if size < 0 {
+		dx, dy = -dx, -dy
+	}
+	t.angle = degrees(dx, dy)
+	return t
+}
+
+// degrees is the direction of (dx, dy) on a page (y down) in degrees clockwise, in [0, 360). Directions
+// within a hundredth of a degree of a quarter turn are that quarter turn: matrices are rounded.
+func degrees(dx, dy float64) float64 {
+	if dx == 0 && dy == 0 {
+		return 0
+	}
+	a := math.Atan2(dy, dx) * 180 / math.Pi
+	if q := math.Round(a/90) * 90; math.Abs(a-q) < 0.01 {
+		a = q
+	}
+	if a < 0 {
+		a += 360
+	}
+	return a
+}
+
+// Scratch offsets of a character's output parameters.
+const (
+	outBox    = 0  // left, right, bottom, top: doubles
+	outOrigin = 32 // x, y: doubles
+	outLoose  = 48 // left, top, right, bottom: floats
+	outEnd    = 64
+)
+
+// hyphenMark is what PDFium gives instead of a hyphen at the end of a line.
+const hyphenMark = 2
+
+// readGlyph reads one character of the text object t.
+func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) document.Glyph {
+	i := f.inst
+	r := rune(i.num(fnTextGetUnicode, text, index))
+	glyph := document.Glyph{
+		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Color: t.color, Mode: t.mode,
+		Invalid: i.num(fnTextHasUnicodeMapError, text, index) == 1,
+	}
+	switch {
+	case r == hyphenMark && i.num(fnTextIsHyphen, text, index) == 1:
+		glyph.Rune, glyph.Hyphen = '-', true
+	case glyph.Invalid || r == 0 || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF || r > 0x10FFFF:
+		// PDFium puts the font's character code there, which means nothing to a reader.
+		glyph.Rune, glyph.Invalid = 0, true
+	}
+	i.call(fnTextGetCharBox, text, index, i.at(outBox), i.at(outBox+8), i.at(outBox+16), i.at(outBox+24))
+	i.call(fnTextGetCharOrigin, text, index, i.at(outOrigin), i.at(outOrigin+8))
+	i.call(fnTextGetLooseCharBox, text, index, i.at(outLoose))
+	b := i.out(0, outEnd)
+	glyph.Box = g.toPage.box(f64(b), f64(b[16:]), f64(b[8:]), f64(b[24:]))
+	glyph.OriginX, glyph.OriginY = g.toPage.point(f64(b[outOrigin:]), f64(b[outOrigin+8:]))
+	glyph.Loose = g.toPage.box(f32(b[outLoose:]), f32(b[outLoose+12:]), f32(b[outLoose+8:]), f32(b[outLoose+4:]))
+	return glyph
+}
+
+// joins reports whether next is a further character of the glyph prev: PDFium lists the characters of a
+// ligature, or the halves of a surrogate pair, one by one at the same place.
+func joins(prev, next *document.Glyph) bool {
+	return prev.Object == next.Object && prev.OriginX == next.OriginX && prev.OriginY == next.OriginY &&
+		prev.Box == next.Box && prev.Rune != 0 && next.Rune != 0 && prev.Rune != ' ' && next.Rune != ' '
+}
+
+// appendRune adds a further character to g.
+func appendRune(g *document.Glyph, r rune) {
+	if g.Extra == "" && utf16.IsSurrogate(g.Rune) && utf16.IsSurrogate(r) {
+		g.Rune = utf16.DecodeRune(g.Rune, r)
+		return
+	}
+	g.Extra += string(r)
+}
+
+// black is opaque black, the colour of everything that names none.
+const black = 0x000000FF
+
+// color reads a fill or stroke colour as 0xRRGGBBAA; not ok for patterns and where none is set.
+func (i *instance) color(f function, object uint64) (rgba uint32, ok bool) {
+	if !i.ok(f, object, i.at(0), i.at(4), i.at(8), i.at(12)) {
+		return 0, false
+	}
+	b := i.out(0, 16)
+	return u32(b)&0xFF<<24 | u32(b[4:])&0xFF<<16 | u32(b[8:])&0xFF<<8 | u32(b[12:])&0xFF, true
+}

@@ -1,0 +1,180 @@
+package pdfium
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/ragify/ragify/internal/fault"
+)
+
+// PDFium's error codes of FPDF_GetLastError that are told apart.
+const (
+	errPassword = 4
+	errSecurity = 5
+)
+
+// saveWithoutSecurity is FPDF_SaveAsCopy's flag 3: the whole file, encryption removed. (Flag 1,
+// incremental, would rewrite everything that happens to be loaded.)
+const saveWithoutSecurity = 3
+
+// File is an open PDF. It is not safe for concurrent use, and at most one file may be open on a
+// Runtime at a time.
+type File struct {
+	r        *Runtime
+	inst     *instance
+	id       uint32 // key in inst.readers
+	access   uint32 // address of PDFium's FPDF_FILEACCESS
+	doc      uint64
+	numPages int
+	geometry map[int]geometry // of the pages seen so far, for the outline's targets
+	fonts    []fontEntry      // scratch of Content
+}
+
+// Open opens the PDF in src, which is size bytes long. The empty password is tried first: files that only
+// restrict permissions open with it. The password is not kept.
+//
+// Faults: Invalid with code damaged_pdf, password_required, wrong_password, unsupported_encryption or
+// too_complex.
+func (r *Runtime) Open(src io.ReaderAt, size int64, password string) (f *File, err error) {
+	defer fault.Op(&err, "pdfium.Open(%d bytes)", size)
+	if size <= 0 {
+		return nil, damaged(nil)
+	}
+	if size > math.MaxUint32 {
+		return nil, fault.New(fault.Invalid, "too_complex", "This PDF is larger than 4 GB, which is more than can be parsed.")
+	}
+	inst, err := r.instance()
+	if err != nil {
+		return nil, err
+	}
+	inst.nextID++
+	f = &File{r: r, inst: inst, id: inst.nextID, geometry: make(map[int]geometry)}
+	inst.readers[f.id] = newBlockReader(src, size)
+	f.access = uint32(inst.call(fnFileAccessCreate, uint64(size), uint64(f.id)))
+	if err := f.load(password); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// load opens the document, without a password and then with it.
+func (f *File) load(password string) error {
+	code := f.try("")
+	if code == errPassword {
+		if password == "" {
+			return fault.New(fault.Invalid, "password_required", "This PDF is encrypted: give its password in the option password.")
+		}
+		if code = f.try(password); code == errPassword {
+			return fault.New(fault.Invalid, "wrong_password", "The password does not open this PDF.")
+		}
+	}
+	if f.inst.err != nil {
+		return f.crashed()
+	}
+	switch {
+	case code == errSecurity:
+		return fault.New(fault.Invalid, "unsupported_encryption", "This PDF is encrypted in a way that is not supported: remove its protection first.")
+	case f.doc == 0:
+		return damaged(errors.Join(fmt.Errorf("PDFium error %d", code), f.inst.readErr))
+	}
+	f.numPages = f.inst.num(fnGetPageCount, f.doc)
+	if f.inst.err != nil {
+		return f.crashed()
+	}
+	if f.numPages <= 0 {
+		return damaged(errors.New("no pages"))
+	}
+	return nil
+}
+
+// try attempts to open the document and gives PDFium's error code, 0 for success.
+func (f *File) try(password string) (code int) {
+	var p uint32
+	if password != "" {
+		p = f.inst.cstring(password)
+		defer func() {
+			if f.inst.err == nil {
+				clear(f.inst.read(p, len(password)))
+			}
+			f.inst.free(p)
+		}()
+	}
+	if f.doc = f.inst.ptr(fnLoadCustomDocument, uint64(f.access), uint64(p)); f.doc != 0 {
+		return 0
+	}
+	return f.inst.num(fnGetLastError)
+}
+
+func damaged(cause error) error {
+	return fault.New(fault.Invalid, "damaged_pdf", "This file is damaged: it cannot be read as a PDF.").Because(cause)
+}
+
+// crashed is the fault for an instance that trapped, nil when it did not.
+func (f *File) crashed() error {
+	if f.inst.err == nil || f.inst.err == errClosed {
+		return f.inst.err
+	}
+	return fault.New(fault.Invalid, "too_complex", "This PDF needs more memory than is allowed, or is built in a way that cannot be parsed.").Because(f.inst.err)
+}
+
+// NumPages is the number of pages, at least 1.
+func (f *File) NumPages() int { return f.numPages }
+
+// SaveDecrypted writes the whole file to w without encryption.
+// Faults: Invalid with code too_complex or damaged_pdf.
+func (f *File) SaveDecrypted(w io.Writer) (err error) {
+	defer fault.Op(&err, "pdfium.SaveDecrypted()")
+	i := f.inst
+	target := uint32(i.call(fnFileWriteCreate))
+	if target == 0 {
+		return f.crashed()
+	}
+	checked := &errorKeeper{w: w}
+	i.writers[target] = checked
+	saved := i.ok(fnSaveAsCopy, f.doc, uint64(target), saveWithoutSecurity)
+	delete(i.writers, target)
+	i.free(target)
+	switch {
+	case i.err != nil:
+		return f.crashed()
+	case checked.err != nil:
+		return checked.err
+	case !saved:
+		return damaged(errors.Join(errors.New("saving failed"), i.readErr))
+	}
+	return nil
+}
+
+// errorKeeper remembers the first failed write, which PDFium only knows as a failure.
+type errorKeeper struct {
+	w   io.Writer
+	err error
+}
+
+func (k *errorKeeper) Write(p []byte) (int, error) {
+	n, err := k.w.Write(p)
+	if err != nil && k.err == nil {
+		k.err = err
+	}
+	return n, err
+}
+
+// Close frees the file. Closing twice, or after the Runtime, is harmless.
+func (f *File) Close() error {
+	i := f.inst
+	if i.err == errClosed {
+		return nil
+	}
+	f.inst = &instance{err: errClosed}
+	if f.doc != 0 {
+		i.call(fnCloseDocument, f.doc)
+	}
+	i.free(f.access)
+	delete(i.readers, f.id)
+	if f.r.inst == i && i.err == nil && i.mem.Size() > recycleAbove {
+		return f.r.discard()
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package pdfium
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// fontEntry pairs PDFium's font with its index in Content.Fonts.
+type fontEntry struct {
+	handle uint64
+	index  int32
+}
+
+// Font descriptor flags, PDF 32000-1 table 123.
+const (
+	flagFixed     = 1 << 0
+	flagSerif     = 1 << 1
+	flagSymbolic  = 1 << 2
+	flagItalic    = 1 << 6
+	flagForceBold = 1 << 18
+)
+
+// font gives the index in into.Fonts of a font, reading it the first time. Handles are valid only while
+// the page is open, so the cache is per page.
+func (f *File) font(handle uint64, into *document.Content) int32 {
+	for _, e := range f.fonts {
+		if e.handle == handle {
+			return e.index
+		}
+	}
+	i := f.inst
+	var angle float64
+	if i.ok(fnFontGetItalicAngle, handle, i.at(0)) {
+		angle = float64(int32(u32(i.out(0, 4))))
+	}
+	font := describeFont(i.text8(fnFontGetBaseFontName, handle), i.num(fnFontGetFlags, handle), i.num(fnFontGetWeight, handle), angle)
+	e := fontEntry{handle, int32(len(into.Fonts))}
+	into.Fonts = append(into.Fonts, font)
+	f.fonts = append(f.fonts, e)
+	return e.index
+}
+
+var (
+	subsetPrefix = regexp.MustCompile(`^[A-Z]{6}\+`)
+	// The words by which foundries and TeX name their bold, light and slanted cuts.
+	boldName   = regexp.MustCompile(`(?i:bold|black|heavy|fett|gras|negrit|-demi|-medi$|semibd|-bd\b|-sb\b)|^(CMB|CMBX|CMSSBX|SFBX|SFSX|LMB|ECBX|ECSX|PLBX)|(Bd|BdIt|Blk)$|[-,]B$|F[0-9]+Bold`)
+	plainName  = regexp.MustCompile(`(?i:regular|roman|book|light|thin|medium|normal|-reg\b)`)
+	italicName = regexp.MustCompile(`(?i:italic|oblique|slanted|kursiv|-ital|-obli)|^(CMTI|CMSL|CMBXTI|CMBXSL|CMSSI|SFTI|SFSL|ECTI|ECSL|PLTI|PLSL|LMRI)|(-It|It|BdIt|-I|-BI)$`)
+)
+
+// describeFont decides what a font looks like. weight is PDFium's guess from the stem width, 0 or less
+// when unknown; the name knows better where it says anything.
+func describeFont(name string, flags, weight int, angle float64) document.Font {
+	name = subsetPrefix.ReplaceAllString(strings.TrimSpace(name), "")
+	d := document.Font{
+		Name: name, Weight: weight, Angle: angle,
+		Fixed:  flags > 0 && flags&flagFixed != 0,
+		Serif:  flags > 0 && flags&flagSerif != 0,
+		Symbol: flags > 0 && flags&flagSymbolic != 0,
+	}
+	switch {
+	case boldName.MatchString(name):
+		d.Bold = true
+	case plainName.MatchString(name):
+	default:
+		d.Bold = flags > 0 && flags&flagForceBold != 0 || weight >= 700 && weight <= 1000
+	}
+	d.Italic = angle != 0 || flags > 0 && flags&flagItalic != 0 || italicName.MatchString(name)
+	switch {
+	case d.Bold:
+		d.Weight = max(d.Weight, 700)
+	case weight <= 0:
+		d.Weight = 400
+	}
+	d.Weight = min(max(d.Weight, 100), 900)
+	return d
+}

@@ -1,0 +1,177 @@
+package pdfium
+
+// function numbers an exported function of the module.
+type function int
+
+// The functions in use; functionNames has their names in the module.
+const (
+	fnMalloc function = iota
+	fnFree
+	fnInitLibrary
+	fnLoadCustomDocument
+	fnCloseDocument
+	fnGetLastError
+	fnGetPageCount
+	fnFileAccessCreate
+	fnFileWriteCreate
+	fnSaveAsCopy
+	fnGetMetaText
+	fnGetSecurityHandlerRevision
+	fnCatalogGetLanguage
+	fnCatalogIsTagged
+
+	fnBookmarkGetFirstChild
+	fnBookmarkGetNextSibling
+	fnBookmarkGetTitle
+	fnBookmarkGetDest
+	fnBookmarkGetAction
+	fnActionGetType
+	fnActionGetDest
+	fnActionGetURIPath
+	fnDestGetDestPageIndex
+	fnDestGetLocationInPage
+	fnGetPageSizeByIndex
+
+	fnLoadPage
+	fnClosePage
+	fnGetPageBoundingBox
+	fnPageGetRotation
+	fnPageCountObjects
+	fnPageGetObject
+	fnFormObjCountObjects
+	fnFormObjGetObject
+	fnPageObjGetType
+	fnPageObjGetMatrix
+	fnPageObjGetBounds
+	fnPageObjGetFillColor
+	fnPageObjGetStrokeColor
+	fnPageObjGetStrokeWidth
+	fnPageObjGetMarkedContentID
+	fnPathGetDrawMode
+	fnPathCountSegments
+	fnPathGetPathSegment
+	fnPathSegmentGetPoint
+	fnPathSegmentGetType
+	fnPathSegmentGetClose
+	fnImageObjGetImagePixelSize
+
+	fnTextLoadPage
+	fnTextClosePage
+	fnTextCountChars
+	fnTextGetUnicode
+	fnTextIsGenerated
+	fnTextIsHyphen
+	fnTextHasUnicodeMapError
+	fnTextGetTextObject
+	fnTextGetCharBox
+	fnTextGetLooseCharBox
+	fnTextGetCharOrigin
+	fnTextGetMatrix
+	fnTextObjGetFont
+	fnTextObjGetFontSize
+	fnTextObjGetTextRenderMode
+	fnFontGetBaseFontName
+	fnFontGetFlags
+	fnFontGetWeight
+	fnFontGetItalicAngle
+
+	fnLinkEnumerate
+	fnLinkGetAction
+	fnLinkGetAnnotRect
+	fnLinkCountQuadPoints
+	fnLinkGetQuadPoints
+
+	fnBitmapCreateEx
+	fnBitmapDestroy
+	fnBitmapFillRect
+	fnBitmapGetBuffer
+	fnBitmapGetStride
+	fnRenderPageBitmap
+
+	numFunctions
+)
+
+var functionNames = [numFunctions]string{
+	fnMalloc:                     "malloc",
+	fnFree:                       "free",
+	fnInitLibrary:                "FPDF_InitLibrary",
+	fnLoadCustomDocument:         "FPDF_LoadCustomDocument",
+	fnCloseDocument:              "FPDF_CloseDocument",
+	fnGetLastError:               "FPDF_GetLastError",
+	fnGetPageCount:               "FPDF_GetPageCount",
+	fnFileAccessCreate:           "FPDF_FILEACCESS_Create",
+	fnFileWriteCreate:            "FPDF_FILEWRITE_Create",
+	fnSaveAsCopy:                 "FPDF_SaveAsCopy",
+	fnGetMetaText:                "FPDF_GetMetaText",
+	fnGetSecurityHandlerRevision: "FPDF_GetSecurityHandlerRevision",
+	fnCatalogGetLanguage:         "FPDFCatalog_GetLanguage",
+	fnCatalogIsTagged:            "FPDFCatalog_IsTagged",
+
+	fnBookmarkGetFirstChild:  "FPDFBookmark_GetFirstChild",
+	fnBookmarkGetNextSibling: "FPDFBookmark_GetNextSibling",
+	fnBookmarkGetTitle:       "FPDFBookmark_GetTitle",
+	fnBookmarkGetDest:        "FPDFBookmark_GetDest",
+	fnBookmarkGetAction:      "FPDFBookmark_GetAction",
+	fnActionGetType:          "FPDFAction_GetType",
+	fnActionGetDest:          "FPDFAction_GetDest",
+	fnActionGetURIPath:       "FPDFAction_GetURIPath",
+	fnDestGetDestPageIndex:   "FPDFDest_GetDestPageIndex",
+	fnDestGetLocationInPage:  "FPDFDest_GetLocationInPage",
+	fnGetPageSizeByIndex:     "FPDF_GetPageSizeByIndexF",
+
+	fnLoadPage:                  "FPDF_LoadPage",
+	fnClosePage:                 "FPDF_ClosePage",
+	fnGetPageBoundingBox:        "FPDF_GetPageBoundingBox",
+	fnPageGetRotation:           "FPDFPage_GetRotation",
+	fnPageCountObjects:          "FPDFPage_CountObjects",
+	fnPageGetObject:             "FPDFPage_GetObject",
+	fnFormObjCountObjects:       "FPDFFormObj_CountObjects",
+	fnFormObjGetObject:          "FPDFFormObj_GetObject",
+	fnPageObjGetType:            "FPDFPageObj_GetType",
+	fnPageObjGetMatrix:          "FPDFPageObj_GetMatrix",
+	fnPageObjGetBounds:          "FPDFPageObj_GetBounds",
+	fnPageObjGetFillColor:       "FPDFPageObj_GetFillColor",
+	fnPageObjGetStrokeColor:     "FPDFPageObj_GetStrokeColor",
+	fnPageObjGetStrokeWidth:     "FPDFPageObj_GetStrokeWidth",
+	fnPageObjGetMarkedContentID: "FPDFPageObj_GetMarkedContentID",
+	fnPathGetDrawMode:           "FPDFPath_GetDrawMode",
+	fnPathCountSegments:         "FPDFPath_CountSegments",
+	fnPathGetPathSegment:        "FPDFPath_GetPathSegment",
+	fnPathSegmentGetPoint:       "FPDFPathSegment_GetPoint",
+	fnPathSegmentGetType:        "FPDFPathSegment_GetType",
+	fnPathSegmentGetClose:       "FPDFPathSegment_GetClose",
+	fnImageObjGetImagePixelSize: "FPDFImageObj_GetImagePixelSize",
+
+	fnTextLoadPage:             "FPDFText_LoadPage",
+	fnTextClosePage:            "FPDFText_ClosePage",
+	fnTextCountChars:           "FPDFText_CountChars",
+	fnTextGetUnicode:           "FPDFText_GetUnicode",
+	fnTextIsGenerated:          "FPDFText_IsGenerated",
+	fnTextIsHyphen:             "FPDFText_IsHyphen",
+	fnTextHasUnicodeMapError:   "FPDFText_HasUnicodeMapError",
+	fnTextGetTextObject:        "FPDFText_GetTextObject",
+	fnTextGetCharBox:           "FPDFText_GetCharBox",
+	fnTextGetLooseCharBox:      "FPDFText_GetLooseCharBox",
+	fnTextGetCharOrigin:        "FPDFText_GetCharOrigin",
+	fnTextGetMatrix:            "FPDFText_GetMatrix",
+	fnTextObjGetFont:           "FPDFTextObj_GetFont",
+	fnTextObjGetFontSize:       "FPDFTextObj_GetFontSize",
+	fnTextObjGetTextRenderMode: "FPDFTextObj_GetTextRenderMode",
+	fnFontGetBaseFontName:      "FPDFFont_GetBaseFontName",
+	fnFontGetFlags:             "FPDFFont_GetFlags",
+	fnFontGetWeight:            "FPDFFont_GetWeight",
+	fnFontGetItalicAngle:       "FPDFFont_GetItalicAngle",
+
+	fnLinkEnumerate:       "FPDFLink_Enumerate",
+	fnLinkGetAction:       "FPDFLink_GetAction",
+	fnLinkGetAnnotRect:    "FPDFLink_GetAnnotRect",
+	fnLinkCountQuadPoints: "FPDFLink_CountQuadPoints",
+	fnLinkGetQuadPoints:   "FPDFLink_GetQuadPoints",
+
+	fnBitmapCreateEx:   "FPDFBitmap_CreateEx",
+	fnBitmapDestroy:    "FPDFBitmap_Destroy",
+	fnBitmapFillRect:   "FPDFBitmap_FillRect",
+	fnBitmapGetBuffer:  "FPDFBitmap_GetBuffer",
+	fnBitmapGetStride:  "FPDFBitmap_GetStride",
+	fnRenderPageBitmap: "FPDF_RenderPageBitmap",
+}

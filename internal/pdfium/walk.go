@@ -1,0 +1,101 @@
+package pdfium
+
+import (
+	"math"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// PDFium's page object types.
+const (
+	objectText    = 1
+	objectPath    = 2
+	objectImage   = 3
+	objectShading = 4
+	objectForm    = 5
+)
+
+// maxDepth bounds forms within forms; PDFium itself stops at about 12 while parsing.
+const maxDepth = 16
+
+// maxObjects bounds the page objects looked at, whatever their kind.
+const maxObjects = 400_000
+
+// walker goes through a page's objects in painting order: it numbers the text objects and collects
+// rules and images.
+type walker struct {
+	inst    *instance
+	into    *document.Content
+	objects map[uint32]int32 // address of a text object -> its ordinal on the page
+	visited int
+	images  int32
+	points  []point // of the path at hand, in page coordinates
+}
+
+// page visits all objects of a loaded page.
+func (w *walker) page(page uint64, toPage matrix) {
+	for k, n := 0, w.inst.num(fnPageCountObjects, page); k < n && w.more(); k++ {
+		w.object(w.inst.ptr(fnPageGetObject, page, uint64(k)), toPage, 0)
+	}
+}
+
+// more reports whether the limits allow another object; if not, the content is marked as truncated.
+func (w *walker) more() bool {
+	if w.visited >= maxObjects || len(w.into.Rules) >= maxRules {
+		w.into.Truncated = true
+		return false
+	}
+	w.visited++
+	return w.inst.err == nil
+}
+
+// object visits one object; m maps the space of its container to page coordinates.
+func (w *walker) object(object uint64, m matrix, depth int) {
+	i := w.inst
+	if object == 0 {
+		return
+	}
+	switch i.num(fnPageObjGetType, object) {
+	case objectText:
+		w.objects[uint32(object)] = int32(len(w.objects))
+	case objectPath:
+		w.path(object, w.matrixOf(object).then(m))
+	case objectImage:
+		w.image(object, w.matrixOf(object).then(m))
+	case objectForm:
+		if depth >= maxDepth {
+			w.into.Truncated = true
+			return
+		}
+		inner := w.matrixOf(object).then(m)
+		for k, n := 0, i.num(fnFormObjCountObjects, object); k < n && w.more(); k++ {
+			w.object(i.ptr(fnFormObjGetObject, object, uint64(k)), inner, depth+1)
+		}
+	}
+}
+
+func (w *walker) matrixOf(object uint64) matrix {
+	if !w.inst.ok(fnPageObjGetMatrix, object, w.inst.at(0)) {
+		return identity
+	}
+	return readMatrix(w.inst.out(0, 24))
+}
+
+// image records an image object: the unit square under its matrix.
+func (w *walker) image(object uint64, m matrix) {
+	i := w.inst
+	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: int32(i.num(fnPageObjGetMarkedContentID, object))}
+	w.images++
+	if i.ok(fnImageObjGetImagePixelSize, object, i.at(0), i.at(4)) {
+		b := i.out(0, 8)
+		img.Width, img.Height = int(u32(b)), int(u32(b[4:]))
+	}
+	if finite(img.Box) {
+		w.into.Images = append(w.into.Images, img)
+	}
+}
+
+func finite(b document.Box) bool {
+	sum := b.Left + b.Top + b.Right + b.Bottom
+	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
+}
