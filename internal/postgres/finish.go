@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/job"
+)
+
+// StartJob makes an active job processing, its progress zero, and returns it. A job that has already
+// ended is returned as it is: look at its Status. Fault: NotFound "job_not_found" when it was deleted.
+func (s *Store) StartJob(ctx context.Context, id uuid.UUID) (_ job.Job, err error) {
+	defer op(&err, "postgres.StartJob(%s)", id)
+	r, err := s.scanRecord(s.pool.QueryRow(ctx, `
+		UPDATE jobs j SET status = 'processing', pages_done = 0, started_at = coalesce(started_at, $2), updated_at = $2
+		WHERE id = $1 AND status IN ('pending', 'processing') RETURNING `+jobColumns, id, s.now()))
+	if fault.KindOf(err) == fault.NotFound {
+		r, err = s.scanRecord(s.pool.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1`, id))
+	}
+	return r.Job, err
+}
+
+// SetProgress notes that done of the selected pages are converted; a number out of range is brought
+// into it. Fault: NotFound "job_not_found" when the job is deleted or has ended: the work is in vain.
+func (s *Store) SetProgress(ctx context.Context, id uuid.UUID, done int) (err error) {
+	defer op(&err, "postgres.SetProgress(%s)", id)
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE jobs SET pages_done = least(greatest($2::int, 0), pages_charged), updated_at = $3
+		WHERE id = $1 AND status = 'processing'`, id, done, s.now())
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errJobNotFound()
+	}
+	return err
+}
+
+// FinishJob ends an active job. In one transaction it writes the outcome, gives the slot back, and
+// charges (done) or refunds (failed) the pages. complete, when not nil, runs in the same transaction,
+// also when nothing was left to finish: then the job was deleted or had ended before, and finished is
+// false.
+func (s *Store) FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, complete func(ctx context.Context, tx pgx.Tx) error) (finished bool, err error) {
+	defer op(&err, "postgres.FinishJob(%s, %s)", id, o.Status)
+	if o.Status != job.Done && o.Status != job.Failed {
+		return false, fmt.Errorf("a job cannot end as %q", o.Status)
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		r, err := s.writeOutcome(ctx, tx, id, o)
+		finished = err == nil
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		if finished {
+			if err := s.settle(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		if complete == nil {
+			return nil
+		}
+		return complete(ctx, tx)
+	})
+	return finished && err == nil, err
+}
+
+// writeOutcome changes the state of an active job and returns it as it then is, locked. Fault: NotFound
+// when there is no such active job.
+func (s *Store) writeOutcome(ctx context.Context, tx pgx.Tx, id uuid.UUID, o job.Outcome) (record, error) {
+	if o.Warnings == nil {
+		o.Warnings = []document.Warning{}
+	}
+	if o.Files == nil {
+		o.Files = []job.File{}
+	}
+	warnings, err := json.Marshal(o.Warnings)
+	if err != nil {
+		return record{}, err
+	}
+	files, err := json.Marshal(o.Files)
+	if err != nil {
+		return record{}, err
+	}
+	now := s.now()
+	return s.scanRecord(tx.QueryRow(ctx, `
+		UPDATE jobs j SET status = $2, error_code = $3, error_message = $4, warnings = $5, files = $6,
+			pages_done = CASE WHEN $2 = 'done' THEN pages_charged ELSE pages_done END,
+			finished_at = $7, updated_at = $7, expires_at = $8
+		WHERE id = $1 AND status IN ('pending', 'processing') RETURNING `+jobColumns,
+		id, o.Status, o.ErrorCode, cleanText(o.ErrorMessage), warnings, files, now, now.Add(s.retention)))
+}
+
+// settle does what follows from the end of r: slot, pages, and whoever wants to know.
+func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
+	if err := releaseSlot(ctx, tx, r.Account); err != nil {
+		return err
+	}
+	settlePages := r.reservation().charge
+	if r.Status == job.Failed {
+		settlePages = r.reservation().refund
+	}
+	if err := settlePages(ctx, tx, *r.FinishedAt); err != nil {
+		return err
+	}
+	return s.ended(ctx, tx, r.Job)
+}
+
+// Abandoned is the outcome of a job whose work was given up for reasons that are ours.
+func Abandoned() job.Outcome {
+	return job.Outcome{
+		Status:       job.Failed,
+		ErrorCode:    "conversion_failed",
+		ErrorMessage: "The conversion failed because of a problem on our side. Its pages were given back; please try again.",
+	}
+}
+
+// Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot
+// and pages come back. It returns their number. Any number of processes may do this at once.
+func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
+	defer op(&err, "postgres.Reconcile")
+	// Row and queue job are written in the same transactions, so one snapshot shows both in step.
+	rows, err := s.pool.Query(ctx, `
+		SELECT id FROM jobs j WHERE status IN ('pending', 'processing')
+		AND NOT EXISTS (SELECT FROM river_job q WHERE q.id = j.river_job_id AND q.finalized_at IS NULL)`)
+	if err != nil {
+		return 0, err
+	}
+	lost, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range lost {
+		finished, err := s.FinishJob(ctx, id, Abandoned(), nil)
+		if err != nil {
+			return ended, err
+		}
+		if finished {
+			ended++
+		}
+	}
+	return ended, nil
+}

@@ -1,0 +1,173 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ragify/ragify/internal/account"
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/option"
+)
+
+const jobColumns = `j.id, j.account_id, j.status, j.options, j.file_name, j.file_size, j.page_count, j.pages_charged,
+	j.pages_done, j.error_code, j.error_message, j.warnings, j.files, j.webhook_url,
+	j.created_at, j.updated_at, j.started_at, j.finished_at, j.expires_at, j.period, j.river_job_id`
+
+// record is a row of jobs: the job, and what only this package needs to know of it.
+type record struct {
+	job.Job
+	month   time.Time // whose pages it holds: first day, UTC
+	riverID int64
+}
+
+// reservation is the pages that the job holds.
+func (r record) reservation() reservation {
+	return reservation{account: r.Account, job: r.ID, month: r.month, pages: r.PagesCharged}
+}
+
+func errJobNotFound() error {
+	return fault.New(fault.NotFound, "job_not_found", "There is no such job.")
+}
+
+// scanRecord reads jobColumns. A job whose files have expired shows none, whether or not the sweep has
+// been there.
+func (s *Store) scanRecord(row pgx.Row) (r record, err error) {
+	var options, warnings, files []byte
+	err = row.Scan(&r.ID, &r.Account, &r.Status, &options, &r.FileName, &r.FileSize, &r.PageCount, &r.PagesCharged,
+		&r.PagesDone, &r.ErrorCode, &r.ErrorMessage, &warnings, &files, &r.WebhookURL,
+		&r.CreatedAt, &r.UpdatedAt, &r.StartedAt, &r.FinishedAt, &r.ExpiresAt, &r.month, &r.riverID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return record{}, errJobNotFound()
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r.Options = option.Default() // for options that are younger than the row
+	for what, part := range map[string]struct {
+		data []byte
+		into any
+	}{"options": {options, &r.Options}, "warnings": {warnings, &r.Warnings}, "files": {files, &r.Files}} {
+		if err := json.Unmarshal(part.data, part.into); err != nil {
+			return record{}, fmt.Errorf("job %s: %s: %w", r.ID, what, err)
+		}
+	}
+	r.CreatedAt, r.UpdatedAt, r.ExpiresAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC(), r.ExpiresAt.UTC()
+	r.StartedAt, r.FinishedAt = utc(r.StartedAt), utc(r.FinishedAt)
+	if !s.now().Before(r.ExpiresAt) {
+		r.Files = nil
+	}
+	return r, nil
+}
+
+// Job finds a job of the account. Fault: NotFound "job_not_found", also for another account's job.
+func (s *Store) Job(ctx context.Context, acct account.ID, id uuid.UUID) (_ job.Job, err error) {
+	defer op(&err, "postgres.Job(%s)", id)
+	r, err := s.scanRecord(s.pool.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1 AND account_id = $2`, id, acct))
+	return r.Job, err
+}
+
+// Jobs lists the account's jobs, newest first: page page (from 1) of size jobs, and how many there are
+// in all. A status other than "" counts and lists only jobs in that state.
+func (s *Store) Jobs(ctx context.Context, acct account.ID, status job.Status, page, size int) (jobs []job.Job, total int, err error) {
+	defer op(&err, "postgres.Jobs(%s)", acct)
+	where, args := `account_id = $1`, []any{acct}
+	if status != "" {
+		where, args = `account_id = $1 AND status = $2`, append(args, status)
+	}
+	if err := s.pool.QueryRow(ctx, `SELECT count(*) FROM jobs WHERE `+where, args...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	skip, ok := rowsBefore(page, size, total)
+	if !ok {
+		return []job.Job{}, total, nil
+	}
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(`SELECT %s FROM jobs j WHERE %s ORDER BY created_at DESC, id DESC LIMIT %d OFFSET %d`,
+		jobColumns, where, size, skip), args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	jobs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.Job, error) {
+		r, err := s.scanRecord(row)
+		return r.Job, err
+	})
+	return jobs, total, err
+}
+
+// DeleteJob removes a job's record. An active job is cancelled: its work is taken off the queue, its
+// slot and its pages are given back. The caller removes the files under job.Prefix(id). Fault:
+// NotFound "job_not_found".
+func (s *Store) DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) (err error) {
+	defer op(&err, "postgres.DeleteJob(%s)", id)
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		r, err := s.scanRecord(tx.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1 AND account_id = $2 FOR UPDATE`, id, acct))
+		if err != nil {
+			return err
+		}
+		// Before the account's row is locked, as in Submit: the other order could deadlock.
+		if _, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE job_id = $1`, id); err != nil {
+			return err
+		}
+		if r.Status.Active() {
+			if err := releaseSlot(ctx, tx, acct); err != nil {
+				return err
+			}
+			if err := r.reservation().refund(ctx, tx, s.now()); err != nil {
+				return err
+			}
+			if err := s.cancel(ctx, tx, r.riverID); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `DELETE FROM jobs WHERE id = $1`, id)
+		return err
+	})
+}
+
+// ExpiredJobs finds up to limit ended jobs whose files are due for deletion, longest overdue first.
+func (s *Store) ExpiredJobs(ctx context.Context, limit int) (_ []uuid.UUID, err error) {
+	defer op(&err, "postgres.ExpiredJobs")
+	rows, err := s.pool.Query(ctx, `
+		SELECT id FROM jobs
+		WHERE files_deleted_at IS NULL AND status IN ('done', 'failed') AND expires_at <= $1
+		ORDER BY expires_at LIMIT $2`, s.now(), limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// MarkExpired notes that the files of an ended job are deleted. The record stays.
+func (s *Store) MarkExpired(ctx context.Context, id uuid.UUID) (err error) {
+	defer op(&err, "postgres.MarkExpired(%s)", id)
+	_, err = s.pool.Exec(ctx, `
+		UPDATE jobs SET files = '[]', files_deleted_at = $2
+		WHERE id = $1 AND files_deleted_at IS NULL AND status IN ('done', 'failed')`, id, s.now())
+	return err
+}
+
+// Orphans tells which of ids own no files any more: the job is unknown, or its files are noted as
+// deleted.
+func (s *Store) Orphans(ctx context.Context, ids []uuid.UUID) (_ []uuid.UUID, err error) {
+	defer op(&err, "postgres.Orphans(%d)", len(ids))
+	rows, err := s.pool.Query(ctx, `
+		SELECT i.id FROM unnest($1::uuid[]) AS i (id)
+		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = i.id AND j.files_deleted_at IS NULL)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// PurgeIdempotencyKeys forgets the keys that may be used anew, and returns their number.
+func (s *Store) PurgeIdempotencyKeys(ctx context.Context) (purged int64, err error) {
+	defer op(&err, "postgres.PurgeIdempotencyKeys")
+	tag, err := s.pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE expires_at <= $1`, s.now())
+	return tag.RowsAffected(), err
+}

@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ragify/ragify/internal/job"
+)
+
+// DefaultRetention is how long a job's files are kept when Config.Retention is zero.
+const DefaultRetention = 720 * time.Hour
+
+// Config is what a Store needs. Pool is required; Enqueue and Cancel are as soon as jobs are submitted
+// or deleted.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Enqueue adds the work of a job to the queue within tx and returns the queue's id of it.
+	Enqueue func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (riverID int64, err error)
+	// Cancel takes the work back within tx; a running worker is told once tx commits.
+	Cancel func(ctx context.Context, tx pgx.Tx, riverID int64) error
+	// Ended, when set, runs in every transaction that makes a job done or failed.
+	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
+	Now       func() time.Time // default time.Now
+	Retention time.Duration    // how long files are kept after the job's end; default DefaultRetention
+	Logger    *slog.Logger     // default slog.Default()
+}
+
+// Store is the service's memory. Safe for concurrent use.
+type Store struct {
+	pool      *pgxpool.Pool
+	enqueue   func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (int64, error)
+	cancel    func(ctx context.Context, tx pgx.Tx, riverID int64) error
+	ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
+	clock     func() time.Time
+	retention time.Duration
+	watchers  *watchers
+}
+
+// New makes a store on a migrated database.
+func New(c Config) *Store {
+	s := &Store{pool: c.Pool, enqueue: c.Enqueue, cancel: c.Cancel, ended: c.Ended, clock: c.Now, retention: c.Retention}
+	if s.enqueue == nil {
+		s.enqueue = func(context.Context, pgx.Tx, uuid.UUID) (int64, error) { return 0, errNoQueue }
+	}
+	if s.cancel == nil {
+		s.cancel = func(context.Context, pgx.Tx, int64) error { return errNoQueue }
+	}
+	if s.ended == nil {
+		s.ended = func(context.Context, pgx.Tx, job.Job) error { return nil }
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.retention <= 0 {
+		s.retention = DefaultRetention
+	}
+	logger := c.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	s.watchers = newWatchers(c.Pool, logger)
+	return s
+}
+
+var errNoQueue = errors.New("this store was made without a queue")
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) (err error) {
+	defer op(&err, "postgres.Ping")
+	return s.pool.Ping(ctx)
+}
+
+// now is the store's time in UTC, in the microseconds that Postgres keeps.
+func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// txAttempts bounds the repetitions of a transaction that lost against another one.
+const txAttempts = 5
+
+// inTx runs fn in a transaction, again when Postgres broke it off to resolve a conflict; fn must
+// therefore set its results anew each time.
+func (s *Store) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, s.pool, fn)
+		pg, ok := errors.AsType[*pgconn.PgError](err)
+		conflict := ok && (pg.Code == "40001" || pg.Code == "40P01") // serialization failure, deadlock
+		if !conflict || attempt == txAttempts {
+			return err
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ragify/ragify/internal/account"
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/postgres"
+	"github.com/ragify/ragify/internal/postgres/pgtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+// clock is a time that only the test moves.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) Set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = t
+}
+
+func (c *clock) Add(d time.Duration) { c.Set(c.Now().Add(d)) }
+
+// bench is a store on a fresh database, with a queue that only keeps rows: enough to see that row and
+// work are written together.
+type bench struct {
+	*postgres.Store
+	pool  *pgxpool.Pool
+	clock *clock
+	ended atomic.Int64 // calls of Config.Ended
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{pool: pgtest.New(t), clock: newClock()}
+	b.Store = postgres.New(postgres.Config{
+		Pool: b.pool, Now: b.clock.Now,
+		Enqueue: func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (riverID int64, err error) {
+			err = tx.QueryRow(ctx, `INSERT INTO river_job (kind, args, max_attempts) VALUES ('test', jsonb_build_object('job', $1::text), 5) RETURNING id`, id.String()).Scan(&riverID)
+			return riverID, err
+		},
+		Cancel: func(ctx context.Context, tx pgx.Tx, riverID int64) error {
+			_, err := tx.Exec(ctx, `UPDATE river_job SET state = 'cancelled', finalized_at = now() WHERE id = $1`, riverID)
+			return err
+		},
+		Ended: func(context.Context, pgx.Tx, job.Job) error { b.ended.Add(1); return nil },
+	})
+	return b
+}
+
+// account makes an account.
+func (b *bench) account(t testing.TB, tier plan.Tier) account.Account {
+	t.Helper()
+	a, err := b.CreateAccount(t.Context(), uuid.NewString()+"@example.com", tier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// submission is a request of a for a PDF with pages pages, all selected.
+func submission(a account.Account, pages int) job.Submission {
+	return job.Submission{
+		ID: uuid.New(), Account: a.ID, Options: option.Default(), FileName: "report.pdf", FileSize: 1234,
+		PageCount: pages, PagesCharged: pages, FileSHA256: [32]byte{1}, OptionsHash: [32]byte{2},
+	}
+}
+
+func proPlan() plan.Plan { return plan.Default()[plan.Pro] }
+
+// submit makes a job or fails the test.
+func (b *bench) submit(t testing.TB, sub job.Submission) job.Job {
+	t.Helper()
+	j, _, err := b.Submit(t.Context(), sub, proPlan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// wantFault checks kind and code of err.
+func wantFault(t testing.TB, err error, kind fault.Kind, code string) *fault.Fault {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Kind != kind || f.Code != code {
+		t.Fatalf("got error %v, want kind %d code %q", err, kind, code)
+	}
+	return f
+}
+
+// checkBooks checks the invariants that must hold between any two transactions: an account's counter
+// is the number of its active jobs, a month's pages are what was reserved and not refunded, every
+// reservation of an ended job is settled, and every active job has work in the queue.
+func (b *bench) checkBooks(t testing.TB) {
+	t.Helper()
+	for rule, sql := range map[string]string{
+		"active_jobs is the number of active jobs": `
+			SELECT count(*) FROM accounts a WHERE active_jobs <> (
+				SELECT count(*) FROM jobs WHERE account_id = a.id AND status IN ('pending', 'processing'))`,
+		"a month's pages are the reserved less the refunded": `
+			SELECT count(*) FROM (SELECT account_id, period FROM page_usage UNION SELECT account_id, period FROM page_ledger) m
+			LEFT JOIN page_usage u USING (account_id, period)
+			WHERE coalesce(u.pages, 0) <> (
+				SELECT coalesce(sum(CASE kind WHEN 'reserve' THEN pages WHEN 'refund' THEN -pages ELSE 0 END), 0)
+				FROM page_ledger l WHERE l.account_id = m.account_id AND l.period = m.period)`,
+		"pages stay unsettled exactly while the job is active": `
+			SELECT count(*) FROM page_ledger r WHERE kind = 'reserve' AND
+				EXISTS (SELECT FROM jobs WHERE id = r.job_id AND status IN ('pending', 'processing')) =
+				EXISTS (SELECT FROM page_ledger WHERE job_id = r.job_id AND kind <> 'reserve')`,
+		"done is charged, failed is refunded": `
+			SELECT count(*) FROM jobs j WHERE status IN ('done', 'failed') AND NOT EXISTS (
+				SELECT FROM page_ledger WHERE job_id = j.id AND kind = CASE status WHEN 'done' THEN 'charge' ELSE 'refund' END)`,
+		"every job has its reservation": `
+			SELECT count(*) FROM jobs j WHERE NOT EXISTS (SELECT FROM page_ledger WHERE job_id = j.id AND kind = 'reserve' AND pages = j.pages_charged)`,
+		"work that is still queued has its job": `
+			SELECT count(*) FROM river_job q WHERE finalized_at IS NULL AND NOT EXISTS (SELECT FROM jobs WHERE river_job_id = q.id)`,
+	} {
+		var broken int
+		if err := b.pool.QueryRow(t.Context(), sql).Scan(&broken); err != nil {
+			t.Fatalf("%s: %v", rule, err)
+		}
+		if broken != 0 {
+			t.Errorf("%s: broken %d times", rule, broken)
+		}
+	}
+}

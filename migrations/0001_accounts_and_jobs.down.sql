@@ -1,0 +1,7 @@
+DROP TABLE IF EXISTS idempotency_keys;
+DROP TABLE IF EXISTS page_ledger;
+DROP TABLE IF EXISTS page_usage;
+DROP TABLE IF EXISTS jobs;
+DROP TABLE IF EXISTS api_keys;
+DROP TABLE IF EXISTS accounts;
+DROP FUNCTION IF EXISTS notify_job_change();
