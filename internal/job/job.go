@@ -99,3 +99,12 @@ type Outcome struct {
 	Warnings     []document.Warning
 	Files        []File
 }
+
+// Abandoned is the outcome of a job whose work was given up for reasons that are ours.
+func Abandoned() Outcome {
+	return Outcome{
+		Status:       Failed,
+		ErrorCode:    "conversion_failed",
+		ErrorMessage: "The conversion failed because of a problem on our side. Its pages were given back; please try again.",
+	}
+}

@@ -108,15 +108,6 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 	return s.ended(ctx, tx, r.Job)
 }
 
-// Abandoned is the outcome of a job whose work was given up for reasons that are ours.
-func Abandoned() job.Outcome {
-	return job.Outcome{
-		Status:       job.Failed,
-		ErrorCode:    "conversion_failed",
-		ErrorMessage: "The conversion failed because of a problem on our side. Its pages were given back; please try again.",
-	}
-}
-
 // Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot
 // and pages come back. It returns their number. Any number of processes may do this at once.
 func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
@@ -133,7 +124,7 @@ func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
 		return 0, err
 	}
 	for _, id := range lost {
-		finished, err := s.FinishJob(ctx, id, Abandoned(), nil)
+		finished, err := s.FinishJob(ctx, id, job.Abandoned(), nil)
 		if err != nil {
 			return ended, err
 		}

@@ -1,0 +1,108 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/webhook"
+)
+
+// The queues. Webhooks and maintenance have their own, so that a slow receiver or a long sweep never
+// keeps a conversion waiting.
+const (
+	convertQueue     = "convert"
+	webhookQueue     = "webhook"
+	maintenanceQueue = "maintenance"
+)
+
+// maxConvertAttempts bounds how often a conversion is tried when it is our fault that it fails; a kill
+// of the whole process counts, so that a PDF that kills its workers ends too.
+const maxConvertAttempts = 5
+
+// convertArgs is the work of one job.
+type convertArgs struct {
+	JobID uuid.UUID `json:"job_id"`
+}
+
+// Kind names the work to River.
+func (convertArgs) Kind() string { return "convert" }
+
+// InsertOpts says how River treats it.
+func (convertArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: convertQueue, MaxAttempts: maxConvertAttempts}
+}
+
+// webhookArgs is the delivery of one event.
+type webhookArgs struct {
+	Event webhook.Event `json:"event"`
+}
+
+// Kind names the work to River.
+func (webhookArgs) Kind() string { return "webhook" }
+
+// InsertOpts says how River treats it.
+func (webhookArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: webhookQueue, MaxAttempts: len(webhookBackoff) + 1}
+}
+
+// fetchCooldown is the least time between two fetches, and between two notifications of new work. At
+// River's 100 ms a lone job waits 50 ms on average; at 5 ms about 2.
+const fetchCooldown = 5 * time.Millisecond
+
+// Inserter adds work to the queue and takes it back, within the transactions of others. It works
+// nothing itself, so any process may have one. Its methods fit postgres.Config.
+type Inserter struct {
+	client *river.Client[pgx.Tx]
+}
+
+// NewInserter makes an inserter on a migrated database.
+func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger, FetchCooldown: fetchCooldown})
+	if err != nil {
+		return nil, err
+	}
+	return &Inserter{client}, nil
+}
+
+// Enqueue adds the conversion of a job and returns the queue's id of it. Workers hear of it once tx
+// commits.
+func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (riverID int64, err error) {
+	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return res.Job.ID, nil
+}
+
+// Cancel takes work back. Where it is running, its worker is told once tx commits. Work that is unknown
+// or finished is left alone.
+func (i *Inserter) Cancel(ctx context.Context, tx pgx.Tx, riverID int64) error {
+	_, err := i.client.JobCancelTx(ctx, tx, riverID)
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Ended enqueues the webhook of a job that is done or failed, if it has one.
+func (i *Inserter) Ended(ctx context.Context, tx pgx.Tx, j job.Job) error {
+	if j.WebhookURL == "" {
+		return nil
+	}
+	e, err := webhook.JobEnded(j)
+	if err != nil {
+		return err
+	}
+	_, err = i.client.InsertTx(ctx, tx, webhookArgs{Event: e}, nil)
+	return err
+}
