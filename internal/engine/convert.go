@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/layout"
+	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/pdfium"
+)
+
+// errDamagedPage matches pdfium's fault for a single unreadable page.
+var errDamagedPage = &fault.Fault{Code: "damaged_page"}
+
+// convert parses the selected pages of file and writes the results.
+func (s *server) convert(file *pdfium.File, r request) (Result, error) {
+	o := option.Default()
+	if r.Options != nil {
+		o = *r.Options
+	}
+	pages, err := option.ParsePages(o.Pages, file.NumPages())
+	if err != nil {
+		return Result{}, err
+	}
+	doc, err := s.parse(file, pages, o)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Pages: file.NumPages(), Warnings: doc.Warnings}
+	for _, f := range o.Format {
+		out, err := writeOutput(r.OutDir, r.Stem, f, doc, o)
+		if err != nil {
+			return Result{}, err
+		}
+		result.Outputs = append(result.Outputs, out)
+	}
+	return result, nil
+}
+
+// parse brings the pages through the layout, reporting progress.
+func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*document.Document, error) {
+	analyzer := layout.New(layout.Options{
+		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
+		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough,
+	})
+	var found findings
+	var reported time.Time
+	for i, n := range pages {
+		switch err := file.Content(n, &s.content); {
+		case errors.Is(err, errDamagedPage):
+			found.damaged = append(found.damaged, n)
+		case err != nil:
+			return nil, err
+		default:
+			found.look(&s.content)
+		}
+		analyzer.Add(&s.content)
+		if now := time.Now(); now.Sub(reported) >= progressInterval || i == len(pages)-1 {
+			reported = now
+			if err := writeFrame(s.out, response{Progress: &progress{Done: i + 1, Total: len(pages)}}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	doc := analyzer.Document(file.Meta(), file.Outline(), file.NumPages())
+	doc.Warnings = append(doc.Warnings, found.warnings()...)
+	return doc, nil
+}
+
+// writeOutput writes one format's file.
+func writeOutput(dir, stem string, f option.Format, doc *document.Document, o option.Options) (out Output, err error) {
+	out = Output{Format: f, Name: stem + export.Extension(f), Type: export.MediaType(f)}
+	defer fault.Op(&err, "engine.writeOutput(%s)", out.Name)
+	file, err := os.OpenFile(filepath.Join(dir, out.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return Output{}, err
+	}
+	w := bufio.NewWriterSize(file, 256<<10)
+	err = export.Write(w, f, doc, o)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		var info os.FileInfo
+		if info, err = file.Stat(); err == nil {
+			out.Size = info.Size()
+		}
+	}
+	return out, errors.Join(err, file.Close())
+}
+
+// findings are the pages on which something was amiss.
+type findings struct {
+	damaged, textless, truncated, unmapped []int
+}
+
+// unmappedShare is the share of a page's characters without a Unicode mapping from which on its text is
+// reported as unreliable: below it, it is the odd ornament or bullet.
+const unmappedShare = 0.05
+
+// look checks a page.
+func (f *findings) look(c *document.Content) {
+	if c.Truncated {
+		f.truncated = append(f.truncated, c.Number)
+	}
+	if blank(c) {
+		return
+	}
+	if !hasText(c) {
+		f.textless = append(f.textless, c.Number)
+	}
+	unmapped := 0
+	for i := range c.Glyphs {
+		if c.Glyphs[i].Invalid {
+			unmapped++
+		}
+	}
+	if unmapped > 0 && float64(unmapped) >= unmappedShare*float64(len(c.Glyphs)) {
+		f.unmapped = append(f.unmapped, c.Number)
+	}
+}
+
+// warnings puts the findings into words.
+func (f *findings) warnings() []document.Warning {
+	var w []document.Warning
+	for _, x := range []document.Warning{
+		{Code: "damaged_pages", Message: "These pages are damaged and were left out.", Pages: f.damaged},
+		{Code: "pages_without_text", Message: "These pages have no text: they are probably scanned, and no OCR was applied.", Pages: f.textless},
+		{Code: "unmapped_characters", Message: "The fonts of these pages do not say which characters they show: parts of their text are missing.", Pages: f.unmapped},
+		{Code: "pages_truncated", Message: "These pages have more content than can be processed: the rest of them was left out.", Pages: f.truncated},
+	} {
+		if len(x.Pages) > 0 {
+			w = append(w, x)
+		}
+	}
+	return w
+}
+
+// blank reports whether a page shows nothing at all.
+func blank(c *document.Content) bool {
+	return len(c.Glyphs) == 0 && len(c.Images) == 0 && len(c.Rules) == 0
+}
+
+// hasText reports whether a page has any character that can be read.
+func hasText(c *document.Content) bool {
+	for i := range c.Glyphs {
+		if c.Glyphs[i].Rune > ' ' {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,346 @@
+// Package engine turns PDF files into documents and writes them. The work happens in child processes of
+// the same binary, because a PDF comes from a stranger: a deadline kills the child, a memory limit binds
+// it, and a crash takes nobody else along. The parent's side is Engine; the child's is Serve.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// DefaultMemoryLimit is what Config.MemoryLimit == 0 means: 1 GiB.
+const DefaultMemoryLimit = 1 << 30
+
+// minMemoryLimit is what a child needs to parse anything.
+const minMemoryLimit = 128 << 20
+
+// Config says how to run an Engine.
+type Config struct {
+	// Command is the argument vector of a child: a program that calls Serve on its standard input and
+	// output, e.g. {"/usr/bin/ragify", "engine"}.
+	Command []string
+	// Children is how many requests run at the same time, each in a child of its own. At least 1.
+	Children int
+	// CacheDir keeps the compiled PDFium between processes. It must not be writable by other users.
+	// Empty: every child compiles for itself, which takes seconds.
+	CacheDir string
+	// MemoryLimit is how much memory one child may use, in bytes; 0 means DefaultMemoryLimit.
+	MemoryLimit int64
+	// Logger gets a line for each child that starts, dies or misbehaves. nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Engine runs requests in a pool of child processes, started when first needed. It is safe for
+// concurrent use.
+type Engine struct {
+	config  Config
+	log     *slog.Logger
+	slots   chan struct{} // one token per running request
+	closing chan struct{}
+	starter *starter
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*child // most recently used last
+	live   map[*child]struct{}
+}
+
+// New makes an Engine; no child is started yet. Close it to end its children.
+func New(c Config) (*Engine, error) {
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		return nil, errors.New("engine: no command")
+	}
+	if c.Children < 1 {
+		return nil, fmt.Errorf("engine: %d children", c.Children)
+	}
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = DefaultMemoryLimit
+	}
+	if c.MemoryLimit < minMemoryLimit {
+		return nil, fmt.Errorf("engine: memory limit %d is below %d bytes", c.MemoryLimit, minMemoryLimit)
+	}
+	e := &Engine{
+		config: c, log: c.Logger,
+		slots: make(chan struct{}, c.Children), closing: make(chan struct{}),
+		starter: newStarter(), live: make(map[*child]struct{}),
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	return e, nil
+}
+
+// Close kills all children and waits until they are gone. Running requests fail. Further calls do nothing.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if !e.closed {
+		e.closed = true
+		close(e.closing)
+	}
+	var all []*child
+	for c := range e.live {
+		all = append(all, c)
+	}
+	e.idle = nil
+	e.mu.Unlock()
+	for _, c := range all {
+		c.kill()
+	}
+	for _, c := range all {
+		c.end()
+	}
+	e.starter.stop()
+	return nil
+}
+
+// Warm starts one child and waits until it can work. On a machine's first start this compiles PDFium,
+// which takes seconds; done at start-up, the first request does not have to wait for it.
+func (e *Engine) Warm(ctx context.Context) (err error) {
+	defer fault.Op(&err, "engine.Warm()")
+	c, release, err := e.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	e.putBack(c)
+	return nil
+}
+
+// Inspect opens the PDF at path. deep also looks at every page for text, which takes a few milliseconds
+// a page. The password is tried when the file does not open without.
+//
+// Faults: Invalid with code not_a_pdf, damaged_pdf, password_required, wrong_password,
+// unsupported_encryption, too_complex or timed_out; Unavailable with code engine_busy or shutting_down.
+// When ctx is cancelled, its error.
+func (e *Engine) Inspect(ctx context.Context, path, password string, deep bool) (info Info, err error) {
+	defer fault.Op(&err, "engine.Inspect(%s)", path)
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return Info{}, err
+	}
+	resp, err := e.do(ctx, request{Op: opInspect, Source: path, Password: password, Deep: deep}, nil)
+	if err != nil {
+		return Info{}, err
+	}
+	if resp.Info == nil {
+		return Info{}, errUnexpected
+	}
+	return *resp.Info, nil
+}
+
+// Decrypt writes the PDF at src to dst without encryption. dst must not exist; it is removed again on
+// failure. Faults and errors as of Inspect.
+func (e *Engine) Decrypt(ctx context.Context, src, dst, password string) (err error) {
+	defer fault.Op(&err, "engine.Decrypt(%s, %s)", src, dst)
+	if src, err = filepath.Abs(src); err != nil {
+		return err
+	}
+	if dst, err = filepath.Abs(dst); err != nil {
+		return err
+	}
+	resp, err := e.do(ctx, request{Op: opDecrypt, Source: src, Target: dst, Password: password}, nil)
+	if err != nil {
+		return err
+	}
+	if !resp.Done {
+		return errUnexpected
+	}
+	return nil
+}
+
+// Request asks Convert for the files of one PDF.
+type Request struct {
+	Source  string // path of the PDF
+	OutDir  string // existing directory for the results
+	Stem    string // the results' file name without extension
+	Options option.Options
+}
+
+// Convert parses the selected pages and writes one file per format. progress, when not nil, is called
+// after every page with the pages done and the pages selected, from the calling goroutine.
+//
+// Faults and errors as of Inspect, and Invalid with code invalid_page_range.
+func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, total int)) (result Result, err error) {
+	defer fault.Op(&err, "engine.Convert(%s)", r.Source)
+	if r.Stem == "" || filepath.Base(r.Stem) != r.Stem {
+		return Result{}, fmt.Errorf("stem %q is not a file name", r.Stem)
+	}
+	if r.Source, err = filepath.Abs(r.Source); err != nil {
+		return Result{}, err
+	}
+	if r.OutDir, err = filepath.Abs(r.OutDir); err != nil {
+		return Result{}, err
+	}
+	resp, err := e.do(ctx, request{
+		Op: opConvert, Source: r.Source, OutDir: r.OutDir, Stem: r.Stem, Options: &r.Options, Password: r.Options.Password,
+	}, progress)
+	if err != nil {
+		return Result{}, err
+	}
+	if resp.Result == nil {
+		return Result{}, errUnexpected
+	}
+	return *resp.Result, nil
+}
+
+// errUnexpected means that a child answered another question.
+var errUnexpected = errors.New("unexpected answer from the engine's child")
+
+// do runs one request in a child and sorts out what it means when that fails.
+func (e *Engine) do(ctx context.Context, r request, report func(done, total int)) (response, error) {
+	c, release, err := e.acquire(ctx)
+	if err != nil {
+		return response{}, err
+	}
+	defer release()
+	resp, err := c.exchange(ctx, r, report)
+	if err != nil {
+		c.end()
+		return response{}, e.explain(ctx, c, err)
+	}
+	if resp.Fault != nil {
+		if resp.Fault.Fatal {
+			c.end()
+			e.log.Error("engine child failed", "pid", c.pid, "error", resp.Fault.Cause, "stderr", c.stderr.String())
+		} else {
+			e.putBack(c)
+		}
+		return response{}, resp.Fault.err()
+	}
+	e.putBack(c)
+	return resp, nil
+}
+
+// explain turns a broken exchange into the error that the caller should see.
+func (e *Engine) explain(ctx context.Context, c *child, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fault.New(fault.Invalid, "timed_out", "This PDF takes too long to parse.").Because(err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case e.isClosing():
+		return shuttingDown()
+	}
+	e.log.Error("engine child died", "pid", c.pid, "status", c.status(), "error", err, "stderr", c.stderr.String())
+	return fault.New(fault.Invalid, "too_complex", "This PDF needs more memory than is allowed, or is built in a way that cannot be parsed.").
+		Because(fmt.Errorf("child %d: %s: %w", c.pid, c.status(), err))
+}
+
+func shuttingDown() error {
+	return fault.New(fault.Unavailable, "shutting_down", "The service is shutting down. Try again in a moment.").After(5 * time.Second)
+}
+
+func (e *Engine) isClosing() bool {
+	select {
+	case <-e.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// acquire waits for a free slot and gives a child that is ready to work. Call release when the child
+// has been put back or retired.
+func (e *Engine) acquire(ctx context.Context) (c *child, release func(), err error) {
+	select {
+	case e.slots <- struct{}{}:
+	case <-e.closing:
+		return nil, nil, shuttingDown()
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			// The PDF is not to blame: nobody has looked at it yet.
+			return nil, nil, fault.New(fault.Unavailable, "engine_busy", "The service is busy. Try again in a moment.").After(5 * time.Second).Because(ctx.Err())
+		}
+		return nil, nil, ctx.Err()
+	}
+	release = func() { <-e.slots }
+	if c := e.takeIdle(); c != nil {
+		return c, release, nil
+	}
+	if c, err = e.start(ctx); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return c, release, nil
+}
+
+// takeIdle gives the idle child used last that is still alive, nil when there is none.
+func (e *Engine) takeIdle() *child {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.idle) > 0 {
+		c := e.idle[len(e.idle)-1]
+		e.idle = e.idle[:len(e.idle)-1]
+		if c.alive() {
+			return c
+		}
+		c.end()
+	}
+	return nil
+}
+
+// start starts a child and waits for it to be ready.
+func (e *Engine) start(ctx context.Context) (*child, error) {
+	began := time.Now()
+	c, err := e.spawn()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.exchange(ctx, request{Op: opStart, CacheDir: e.config.CacheDir, MemoryLimit: e.config.MemoryLimit}, nil)
+	switch {
+	case err == nil && resp.Fault != nil:
+		err = resp.Fault.err()
+	case err == nil && !resp.Ready:
+		err = errUnexpected
+	}
+	if err != nil {
+		c.end()
+		switch {
+		case e.isClosing():
+			return nil, shuttingDown()
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("engine child %d did not start: %w (%s) %s", c.pid, err, c.status(), c.stderr.String())
+	}
+	e.log.Debug("engine child started", "pid", c.pid, "took", time.Since(began))
+	return c, nil
+}
+
+// spawn starts the process of a child and keeps track of it until it is gone.
+func (e *Engine) spawn() (*child, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, shuttingDown()
+	}
+	c, err := e.starter.start(e.config.Command)
+	if err != nil {
+		return nil, err
+	}
+	e.live[c] = struct{}{}
+	go func() {
+		<-c.gone
+		e.mu.Lock()
+		delete(e.live, c)
+		e.mu.Unlock()
+	}()
+	return c, nil
+}
+
+// putBack makes a child available to the next request.
+func (e *Engine) putBack(c *child) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed && c.alive() {
+		e.idle = append(e.idle, c)
+	}
+}
