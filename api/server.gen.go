@@ -72,6 +72,7 @@ type DeletedEvent struct {
 // Detail defines model for Detail.
 type Detail struct {
 	ActiveJobs *int `json:"active_jobs,omitempty"`
+	ActiveKeys *int `json:"active_keys,omitempty"`
 
 	// Allowed The values that would do.
 	Allowed *[]string `json:"allowed,omitempty"`
