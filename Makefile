@@ -1,0 +1,54 @@
+# The project's commands. "make" alone lists them.
+
+SHELL := /bin/sh
+GO ?= go
+# How long each fuzz target runs under "make fuzz".
+FUZZTIME ?= 20s
+# Which benchmarks "make bench" runs, how often and how long.
+BENCH ?= .
+BENCHTIME ?= 1s
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint build run bench bench-quality fuzz openapi
+
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## convert a PDF through the real service and show the result: make demo [FILE=my.pdf]
+	@scripts/prepare.sh postgres
+	@$(GO) run ./cmd/ragify demo $(FILE)
+
+test: ## all tests, race detector on
+	@scripts/prepare.sh postgres cc
+	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+
+lint: ## format, vet, static analysis, tidy modules
+	@unformatted=$$($(GO) tool gofumpt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted (go tool gofumpt -w .):" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool errcheck -exclude .errcheck -ignoregenerated -ignoretests ./...
+	$(GO) tool revive -config revive.toml -set_exit_status ./...
+	$(GO) mod tidy -diff
+
+build: ## a static binary, bin/ragify
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ragify ./cmd/ragify
+
+run: ## run the service, with its data under ./data
+	@scripts/prepare.sh postgres
+	$(GO) run ./cmd/ragify serve
+
+bench: ## speed: make bench [BENCH=Convert] [BENCHTIME=3s]
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./internal/...
+
+bench-quality: ## quality of the conversion on the benchmark documents, and milliseconds a page
+	$(GO) run ./internal/quality
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
+	    echo "$$target in $$dir"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+	  done; \
+	done
+
+openapi: ## generate the server's types from api/openapi.yaml
+	$(GO) generate ./api
