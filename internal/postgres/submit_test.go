@@ -362,9 +362,9 @@ func TestBooks(t *testing.T) {
 			case n < 6:
 				err = b.SetProgress(t.Context(), j.ID, rand.IntN(30))
 			case n < 8:
-				_, err = b.FinishJob(t.Context(), j.ID, job.Outcome{Status: job.Done}, nil)
+				_, err = b.FinishJob(t.Context(), j.ID, job.Outcome{Status: job.Done}, b.complete(j.ID))
 			case n < 9:
-				_, err = b.FinishJob(t.Context(), j.ID, failure(), nil)
+				_, err = b.FinishJob(t.Context(), j.ID, failure(), b.complete(j.ID))
 			default:
 				err = b.DeleteJob(t.Context(), j.Account, j.ID)
 			}
@@ -380,19 +380,14 @@ func TestBooks(t *testing.T) {
 	if len(known) < 50 {
 		t.Fatalf("only %d jobs: not much of a shake", len(known))
 	}
-	// The stub queue does not finalize work of ended jobs as River's completion does.
-	if _, err := b.pool.Exec(t.Context(), `UPDATE river_job q SET state = 'completed', finalized_at = now()
-		WHERE finalized_at IS NULL AND EXISTS (SELECT FROM jobs WHERE river_job_id = q.id AND finished_at IS NOT NULL)
-		OR NOT EXISTS (SELECT FROM jobs WHERE river_job_id = q.id)`); err != nil {
-		t.Fatal(err)
-	}
 	b.checkBooks(t)
 
 	for _, j := range known {
-		if _, err := b.FinishJob(t.Context(), j.ID, failure(), nil); err != nil {
+		if _, err := b.FinishJob(t.Context(), j.ID, failure(), b.complete(j.ID)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	b.checkBooks(t)
 	for _, a := range accounts {
 		if a, err := b.Account(t.Context(), a.ID); err != nil || a.ActiveJobs != 0 {
 			t.Errorf("after all jobs ended: %d active, %v", a.ActiveJobs, err)
