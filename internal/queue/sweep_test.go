@@ -1,0 +1,186 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/queue"
+	"github.com/ragify/ragify/internal/webhook"
+)
+
+func TestWebhook(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	type call struct {
+		header http.Header
+		body   []byte
+	}
+	calls := make(chan call, 10)
+	refuse := make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-refuse:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+		}
+		calls <- call{r.Header, body}
+	}))
+	t.Cleanup(server.Close)
+	start(t, b.config(fakeEngine(func(ctx context.Context, r engine.Request, progress func(int, int)) (engine.Result, error) {
+		if r.Options.Pages == "2" {
+			return engine.Result{}, fault.New(fault.Invalid, "damaged_pdf", "This PDF is damaged.")
+		}
+		return convertAtOnce(ctx, r, progress)
+	})))
+	verify := func(t *testing.T, c call, wantType string, id uuid.UUID) {
+		t.Helper()
+		v, err := standardwebhooks.NewWebhook(webhook.Secret(signingKey, b.owner.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Verify(c.body, c.header); err != nil {
+			t.Error(err)
+		}
+		var got struct {
+			Type string
+			Data struct{ ID uuid.UUID }
+		}
+		if err := json.Unmarshal(c.body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Type != wantType || got.Data.ID != id {
+			t.Errorf("got %s", c.body)
+		}
+	}
+	hooked := func(pages string) func(*job.Submission) {
+		return func(s *job.Submission) { s.WebhookURL, s.Options.Pages = server.URL, pages }
+	}
+
+	j := b.submit(t, hooked(""))
+	verify(t, take(t, calls, "the webhook of a done job"), "job.done", j.ID)
+	j = b.submit(t, hooked("2"))
+	verify(t, take(t, calls, "the webhook of a failed job"), "job.failed", j.ID)
+
+	// A receiver that is down gets the same event again.
+	refuse <- struct{}{}
+	j = b.submit(t, hooked(""))
+	first := take(t, calls, "the first attempt")
+	if _, err := b.pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now() WHERE kind = 'webhook' AND state <> 'completed'`); err != nil {
+		t.Fatal(err)
+	}
+	second := take(t, calls, "the second attempt")
+	verify(t, second, "job.done", j.ID)
+	if first.header.Get("webhook-id") != second.header.Get("webhook-id") || string(first.body) != string(second.body) {
+		t.Error("the second attempt is another event")
+	}
+}
+
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	start(t, b.config(fakeEngine(convertAtOnce)))
+	old := b.submit(t, nil)
+	b.await(t, old.ID, ended)
+	young := b.submit(t, nil)
+	b.await(t, young.ID, ended)
+	if _, err := b.pool.Exec(t.Context(), `UPDATE jobs SET expires_at = now() - interval '1 second' WHERE id = $1`, old.ID); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := b.Job(t.Context(), b.owner.ID, old.ID); err != nil || len(j.Files) != 0 {
+		t.Errorf("expired but not yet swept, the job still shows %v, %v", j.Files, err)
+	}
+	q, err := queue.New(b.config(fakeEngine(convertAtOnce)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys := b.keys(t, old.ID); len(keys) != 0 {
+		t.Errorf("files left: %v", keys)
+	}
+	if keys := b.keys(t, young.ID); len(keys) != 2 {
+		t.Errorf("files of a job that is not due: %v", keys)
+	}
+	if j, err := b.Job(t.Context(), b.owner.ID, old.ID); err != nil || j.Status != job.Done || len(j.Files) != 0 {
+		t.Errorf("the record: %+v, %v", j, err)
+	}
+	if ids, err := b.ExpiredJobs(t.Context(), 10); err != nil || len(ids) != 0 {
+		t.Errorf("still due: %v, %v", ids, err)
+	}
+}
+
+func TestSweepOrphans(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	owned := b.submit(t, nil)
+	orphan, foreign := uuid.New(), "elsewhere/"+uuid.NewString()+"/source.pdf"
+	for _, key := range []string{job.SourceKey(orphan), job.Key(orphan, "result.md"), foreign, "jobs/not-a-job/file"} {
+		if err := b.blobs.Put(t.Context(), key, "text/plain", strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func(now time.Time) {
+		t.Helper()
+		c := b.config(fakeEngine(convertAtOnce))
+		c.Now = func() time.Time { return now }
+		q, err := queue.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.SweepOrphans(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(time.Now().Add(59 * time.Minute))
+	if keys := b.keys(t, orphan); len(keys) != 2 {
+		t.Errorf("an upload of less than an hour ago may still become a job; left: %v", keys)
+	}
+	sweep(time.Now().Add(61 * time.Minute))
+	if keys := b.keys(t, orphan); len(keys) != 0 {
+		t.Errorf("files left: %v", keys)
+	}
+	if keys := b.keys(t, owned.ID); !slices.Equal(keys, []string{"source.pdf"}) {
+		t.Errorf("files of a job: %v", keys)
+	}
+	for _, key := range []string{foreign, "jobs/not-a-job/file"} {
+		if b.read(t, key) != "x" {
+			t.Errorf("%s is gone", key)
+		}
+	}
+}
+
+// TestPeriodicWork: nobody calls Expire, and yet expired files go.
+func TestPeriodicWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(t, nil)
+	if _, err := b.FinishJob(t.Context(), j.ID, job.Outcome{Status: job.Done}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), `UPDATE jobs SET expires_at = now() - interval '1 second'`); err != nil {
+		t.Fatal(err)
+	}
+	start(t, b.config(fakeEngine(convertAtOnce)))
+	b.awaitSQL(t, "the files are noted as deleted", `SELECT files_deleted_at IS NOT NULL FROM jobs`)
+	if keys := b.keys(t, j.ID); len(keys) != 0 {
+		t.Errorf("files left: %v", keys)
+	}
+}
