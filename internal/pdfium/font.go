@@ -47,7 +47,7 @@ var (
 	// The words by which foundries and TeX name their bold, light and slanted cuts.
 	boldName   = regexp.MustCompile(`(?i:bold|black|heavy|fett|gras|negrit|-demi|-medi$|semibd|-bd\b|-sb\b)|^(CMB|CMBX|CMSSBX|SFBX|SFSX|LMB|ECBX|ECSX|PLBX)|(Bd|BdIt|Blk)$|[-,]B$|F[0-9]+Bold`)
 	plainName  = regexp.MustCompile(`(?i:regular|roman|book|light|thin|medium|normal|-reg\b)`)
-	italicName = regexp.MustCompile(`(?i:italic|oblique|slanted|kursiv|-ital|-obli)|^(CMTI|CMSL|CMBXTI|CMBXSL|CMSSI|SFTI|SFSL|ECTI|ECSL|PLTI|PLSL|LMRI)|(-It|It|BdIt|-I|-BI)$`)
+	italicName = regexp.MustCompile(`(?i:italic|oblique|slanted|kursiv|-ital|-obli)|^(CMTI|CMSL|CMBXTI|CMBXSL|CMSSI|SFTI|SFSL|ECTI|ECSL|PLTI|PLSL|LMRI)|(It|Ital|Obli|-I|-BI)$`)
 )
 
 // describeFont decides what a font looks like. weight is PDFium's guess from the stem width, 0 or less

@@ -56,7 +56,7 @@ type Runtime struct {
 }
 
 // New compiles PDFium, or loads it compiled from the cache directory, and starts an instance.
-func New(ctx context.Context, c Config) (r *Runtime, err error) {
+func New(ctx context.Context, c Config) (_ *Runtime, err error) {
 	defer fault.Op(&err, "pdfium.New(%s)", c.CacheDir)
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = DefaultMemoryLimit
@@ -64,7 +64,7 @@ func New(ctx context.Context, c Config) (r *Runtime, err error) {
 	if c.MemoryLimit < minMemoryLimit || c.MemoryLimit > 2<<30 {
 		return nil, fmt.Errorf("memory limit %d is not between %d and %d bytes", c.MemoryLimit, minMemoryLimit, 2<<30)
 	}
-	r = &Runtime{}
+	r := &Runtime{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -74,19 +74,7 @@ func New(ctx context.Context, c Config) (r *Runtime, err error) {
 	rc := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(uint32(c.MemoryLimit / wasmPage))
-	unlock := func() error { return nil }
-	if c.CacheDir != "" {
-		if unlock, err = prepareCache(c.CacheDir); err != nil {
-			return nil, err
-		}
-		if r.cache, err = wazero.NewCompilationCacheWithDir(c.CacheDir); err != nil {
-			return nil, errors.Join(err, unlock())
-		}
-		rc = rc.WithCompilationCache(r.cache)
-	}
-	r.rt = wazero.NewRuntimeWithConfig(ctx, rc)
-	r.module, err = r.rt.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
-	if err = errors.Join(err, unlock()); err != nil {
+	if err := r.compile(ctx, rc, c.CacheDir); err != nil {
 		return nil, err
 	}
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, r.rt); err != nil {
@@ -99,9 +87,27 @@ func New(ctx context.Context, c Config) (r *Runtime, err error) {
 	return r, err
 }
 
+// compile makes the runtime and compiles the module or takes it from the cache.
+func (r *Runtime) compile(ctx context.Context, rc wazero.RuntimeConfig, cacheDir string) (err error) {
+	if cacheDir != "" {
+		lock, err := prepareCache(cacheDir)
+		if err != nil {
+			return err
+		}
+		defer lock.release()
+		if r.cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
+			return err
+		}
+		rc = rc.WithCompilationCache(r.cache)
+	}
+	r.rt = wazero.NewRuntimeWithConfig(ctx, rc)
+	r.module, err = r.rt.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
+	return err
+}
+
 // prepareCache makes the directory and takes the lock that lets one process compile while the others
 // wait for its result.
-func prepareCache(dir string) (unlock func() error, err error) {
+func prepareCache(dir string) (*fileLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -109,8 +115,8 @@ func prepareCache(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("cache directory %s can be written by other users (mode %o): refusing to run code from it", dir, info.Mode().Perm())
+	if !trusted(info) {
+		return nil, fmt.Errorf("cache directory %s (mode %o) is not ours alone to write: refusing to run code from it", dir, info.Mode().Perm())
 	}
 	return lockFile(filepath.Join(dir, "lock"))
 }

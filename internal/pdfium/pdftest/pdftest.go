@@ -81,7 +81,8 @@ func (b *Builder) Page(width, height float64) *Page {
 	return p
 }
 
-// Text shows s with its baseline starting at (x, y). Characters beyond Latin-1 become question marks.
+// Text shows s with its baseline starting at (x, y). Characters beyond Latin-1 become question marks, but
+// for the ligatures ﬁ and ﬂ.
 func (p *Page) Text(x, y, size float64, font, s string) {
 	p.TextMatrix([6]float64{1, 0, 0, 1, x, y}, size, font, s)
 }
@@ -173,7 +174,7 @@ func (b *Builder) build(e *encryption) []byte {
 	w.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 	catalog, pageTree := w.reserve(), w.reserve()
 	for _, name := range fonts {
-		w.object(w.reserve(), "<< /Type /Font /Subtype /Type1 /BaseFont /"+name+" /Encoding /WinAnsiEncoding >>")
+		w.object(w.reserve(), "<< /Type /Font /Subtype /Type1 /BaseFont /"+name+" /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [ 1 /fi /fl ] >> >>")
 	}
 	first := make([]int, len(b.pages))
 	var kids strings.Builder
@@ -374,7 +375,10 @@ func literal(s string) string {
 func latin1(s string) string {
 	b := make([]byte, 0, len(s))
 	for _, r := range s {
-		if r > 0xFF {
+		switch {
+		case r == 'ﬁ' || r == 'ﬂ':
+			r += 1 - 'ﬁ' // as the fonts' encoding has them
+		case r > 0xFF:
 			r = '?'
 		}
 		b = append(b, byte(r))

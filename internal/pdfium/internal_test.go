@@ -1,0 +1,239 @@
+package pdfium
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/pdfium/pdftest"
+)
+
+func testRuntime(t *testing.T) *Runtime {
+	t.Helper()
+	dir, err := pdftest.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(context.Background(), Config{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// Path segments are read from PDFium's memory; this is what its accessors say of them.
+func TestPathMemory(t *testing.T) {
+	b := pdftest.New()
+	b.Page(400, 600).Raw("1 w 10 20 m 30 40 l 50 60 70 80 90 100 c h 5 5 m 6 6 l S 1 2 3 4 re f")
+	pdf := b.Bytes()
+	f, err := testRuntime(t).Open(bytes.NewReader(pdf), int64(len(pdf)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := f.inst
+	page, err := f.loadPage(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for k := range i.num(fnPageCountObjects, page) {
+		object := i.ptr(fnPageGetObject, page, uint64(k))
+		w := walker{inst: i}
+		if !w.readPoints(object, identity) {
+			t.Fatal("points not readable")
+		}
+		var want []point
+		for n := range i.num(fnPathCountSegments, object) {
+			s := i.ptr(fnPathGetPathSegment, object, uint64(n))
+			i.call(fnPathSegmentGetPoint, s, i.at(0), i.at(4))
+			x, y := f32(i.out(0, 4)), f32(i.out(4, 4))
+			want = append(want, point{x, y, uint8(i.num(fnPathSegmentGetType, s)), i.ok(fnPathSegmentGetClose, s)})
+		}
+		if diff := cmp.Diff(want, w.points, cmp.AllowUnexported(point{})); diff != "" {
+			t.Errorf("object %d: %s", k, diff)
+		}
+		total += len(want)
+	}
+	if total < 10 {
+		t.Errorf("only %d segments compared", total)
+	}
+}
+
+func TestSandbox(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "host.pdf")
+	if err := os.WriteFile(path, pdftest.Text("host"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i := testRuntime(t).inst
+	p := i.cstring(path)
+	doc, err := i.mod.ExportedFunction("FPDF_LoadDocument").Call(context.Background(), uint64(p), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc[0] != 0 {
+		t.Error("the module opened a file of the host")
+	}
+	t.Run("memory outside the module cannot be addressed", func(t *testing.T) {
+		b := i.read(0xFFFFFF00, 64)
+		if len(b) != 64 || i.err == nil {
+			t.Errorf("%d bytes, error %v", len(b), i.err)
+		}
+	})
+}
+
+func TestReadFile_refuses_what_it_cannot_give(t *testing.T) {
+	r := testRuntime(t)
+	r.inst.readers[7] = bytes.NewReader([]byte("hello"))
+	r.inst.readers[8] = failingReader{}
+	size := uint64(r.inst.mem.Size())
+	for name, c := range map[string]struct {
+		id, position, address, size uint64
+		want                        uint64
+	}{
+		"a part of the file":      {7, 1, uint64(r.inst.scratch), 4, 1},
+		"beyond the file":         {7, 1, uint64(r.inst.scratch), 5, 0},
+		"an unknown file":         {9, 0, uint64(r.inst.scratch), 1, 0},
+		"beyond the memory":       {7, 0, size - 1, 2, 0},
+		"a file that cannot read": {8, 0, uint64(r.inst.scratch), 1, 0},
+	} {
+		stack := []uint64{c.id, c.position, c.address, c.size}
+		r.readFile(context.Background(), r.inst.mod, stack)
+		if stack[0] != c.want {
+			t.Errorf("%s: got %d, want %d", name, stack[0], c.want)
+		}
+	}
+	if !errors.Is(r.inst.readErr, errBadDisk) {
+		t.Errorf("kept error %v", r.inst.readErr)
+	}
+}
+
+var errBadDisk = errors.New("bad disk")
+
+type failingReader struct{}
+
+func (failingReader) ReadAt([]byte, int64) (int, error) { return 0, errBadDisk }
+
+func TestBlockReader(t *testing.T) {
+	data := make([]byte, 10*blockSize+123)
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // test data
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	b := newBlockReader(bytes.NewReader(data), int64(len(data)))
+	t.Run("any part reads as from the source", func(t *testing.T) {
+		for range 2000 {
+			off := rng.IntN(len(data))
+			n := rng.IntN(min(2*blockSize, len(data)-off) + 1)
+			got := make([]byte, n)
+			if read, err := b.ReadAt(got, int64(off)); err != nil || read != n {
+				t.Fatalf("%d bytes at %d: %d, %v", n, off, read, err)
+			}
+			if !bytes.Equal(got, data[off:off+n]) {
+				t.Fatalf("%d bytes at %d differ", n, off)
+			}
+		}
+	})
+	t.Run("reading over the end gives what there is and EOF", func(t *testing.T) {
+		got := make([]byte, 100)
+		n, err := b.ReadAt(got, int64(len(data)-40))
+		if n != 40 || !errors.Is(err, io.EOF) || !bytes.Equal(got[:40], data[len(data)-40:]) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+	t.Run("a failed read is not remembered as data", func(t *testing.T) {
+		b := newBlockReader(failingReader{}, 100)
+		for range 2 {
+			if _, err := b.ReadAt(make([]byte, 10), 0); !errors.Is(err, errBadDisk) {
+				t.Errorf("error %v", err)
+			}
+		}
+	})
+}
+
+func TestParseDate(t *testing.T) {
+	for in, want := range map[string]string{
+		"D:20240229123456Z":         "2024-02-29T12:34:56Z",
+		"D:20240229123456+02'00'":   "2024-02-29T12:34:56+02:00",
+		"D:20240229123456-0330":     "2024-02-29T12:34:56-03:30",
+		"D:20240229123456+02":       "2024-02-29T12:34:56+02:00",
+		"D:20240229123456Z00'00'":   "2024-02-29T12:34:56Z",
+		"D:202402291234":            "2024-02-29T12:34:00Z",
+		"20240229":                  "2024-02-29T00:00:00Z",
+		"D:2024":                    "2024-01-01T00:00:00Z",
+		"D:20240230000000Z":         "",
+		"D:20240":                   "",
+		"":                          "",
+		"Thu Feb 29 12:34:56 2024":  "",
+		"D:99999999999999+99'99'":   "",
+		"D:20240229123456+02'00'99": "2024-02-29T12:34:56+02:00",
+	} {
+		if got := parseDate(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestDescribeFont(t *testing.T) {
+	type look struct {
+		Name         string
+		Bold, Italic bool
+		Weight       int
+	}
+	for _, c := range []struct {
+		name   string
+		flags  int
+		weight int
+		angle  float64
+		want   look
+	}{
+		{"ABCDEF+Arial-BoldMT", 32, 0, 0, look{"Arial-BoldMT", true, false, 700}},
+		{"Arial-BoldItalicMT", 32, 850, -12, look{"Arial-BoldItalicMT", true, true, 850}},
+		{"CMBX12", 4, 0, 0, look{"CMBX12", true, false, 700}},
+		{"CMTI10", 4, 345, -14, look{"CMTI10", false, true, 345}},
+		{"NimbusRomNo9L-Medi", 4, 0, 0, look{"NimbusRomNo9L-Medi", true, false, 700}},
+		{"NimbusRomNo9L-ReguItal", 4, 0, 0, look{"NimbusRomNo9L-ReguItal", false, true, 400}},
+		{"HelveticaNeue-Medium", 32, 800, 0, look{"HelveticaNeue-Medium", false, false, 800}},
+		{"MinionPro-It", 96, 0, 0, look{"MinionPro-It", false, true, 400}},
+		{"Calibri", 1<<18 | 32, 0, 0, look{"Calibri", true, false, 700}},
+		{"F42", 4, 760, 0, look{"F42", true, false, 760}},
+		{"ABCDEF+", 0, -1, 0, look{"", false, false, 400}},
+		{"Calibri", -1, 2000, 0, look{"Calibri", false, false, 900}},
+		{"Bitstream", 0, 0, 0, look{"Bitstream", false, false, 400}},
+	} {
+		d := describeFont(c.name, c.flags, c.weight, c.angle)
+		if diff := cmp.Diff(c.want, look{d.Name, d.Bold, d.Italic, d.Weight}); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+func TestDegrees(t *testing.T) {
+	for _, c := range []struct{ dx, dy, want float64 }{
+		{1, 0, 0}, {0, 1, 90}, {-1, 0, 180}, {0, -1, 270}, {1, -1, 315}, {1, 1e-5, 0}, {1, -1e-5, 0}, {0, 0, 0},
+	} {
+		if got := degrees(c.dx, c.dy); got != c.want {
+			t.Errorf("(%v, %v): got %v, want %v", c.dx, c.dy, got, c.want)
+		}
+	}
+}
+
+func TestAppendRune_joins_surrogates(t *testing.T) {
+	g := document.Glyph{Rune: 0xD835}
+	appendRune(&g, 0xDC00)
+	if g.Rune != 0x1D400 || g.Extra != "" {
+		t.Errorf("%U %q", g.Rune, g.Extra)
+	}
+}
