@@ -1,0 +1,285 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ragify/ragify/internal/plan"
+)
+
+// config is the service's configuration: one field a variable, checked.
+type config struct {
+	DatabaseURL            string        `env:"DATABASE_URL"`
+	DataDir                string        `env:"DATA_DIR" envDefault:"./data"`
+	BlobURL                string        `env:"BLOB_URL"`
+	ListenAddr             string        `env:"LISTEN_ADDR" envDefault:":8080"`
+	AdminAddr              string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090"`
+	PublicURL              string        `env:"PUBLIC_URL"`
+	ClerkSecretKey         string        `env:"CLERK_SECRET_KEY"`
+	ClerkJWTKey            string        `env:"CLERK_JWT_KEY"`
+	ClerkAuthorizedParties []string      `env:"CLERK_AUTHORIZED_PARTIES"`
+	ClerkIssuer            string        `env:"CLERK_ISSUER"`
+	CORSAllowedOrigins     []string      `env:"CORS_ALLOWED_ORIGINS"`
+	URLSigningKey          string        `env:"URL_SIGNING_KEY"`
+	PlansFile              string        `env:"PLANS_FILE"`
+	Retention              time.Duration `env:"RETENTION" envDefault:"720h"`
+	MaxUploadBytes         int64         `env:"MAX_UPLOAD_BYTES" envDefault:"2000000000"`
+	Workers                int           `env:"WORKERS"` // default: one a processor
+	JobTimeout             time.Duration `env:"JOB_TIMEOUT" envDefault:"10m"`
+	WebhookAllowPrivate    bool          `env:"WEBHOOK_ALLOW_PRIVATE"`
+	EngineCacheDir         string        `env:"ENGINE_CACHE_DIR"`
+	LogLevel               slog.Level    `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat              string        `env:"LOG_FORMAT" envDefault:"text"`
+
+	plans plan.Table
+}
+
+// variablesHelp is what --help tells about the variables. A test compares it with config.
+const variablesHelp = `Environment variables:
+  DATABASE_URL              Postgres to use, postgres://user:password@host/database. Empty: an
+                            embedded one under DATA_DIR (needs Postgres's programs installed)
+  DATA_DIR                  where everything is kept (./data)
+  BLOB_URL                  where files are kept: file:///dir, or s3://bucket?region=… with
+                            endpoint=… and use_path_style=true for other S3 servers. Empty: DATA_DIR
+  LISTEN_ADDR               address of the API (:8080)
+  ADMIN_ADDR                address of /metrics and profiling: keep it private (127.0.0.1:9090)
+  PUBLIC_URL                how clients reach the API, for download links. Empty: http://localhost
+                            with the port of LISTEN_ADDR
+  CLERK_JWT_KEY             Clerk's public key (PEM): accept Clerk sessions without a network
+  CLERK_SECRET_KEY          or Clerk's secret key: fetch the keys from Clerk. Empty both: Bearer
+                            tokens are refused
+  CLERK_AUTHORIZED_PARTIES  origins that a token's azp may name, separated by commas
+  CLERK_ISSUER              the one issuer to accept. Empty: any of Clerk's
+  CORS_ALLOWED_ORIGINS      origins of browser front ends, separated by commas
+  URL_SIGNING_KEY           secret behind download links and webhook signatures, 16 characters or
+                            more. Empty: made at the first start, kept under DATA_DIR. Nodes that
+                            share a database need the same one
+  PLANS_FILE                JSON file with changes to the plans, {"pro": {"pages_per_month": null}}
+  RETENTION                 how long files are kept (720h)
+  MAX_UPLOAD_BYTES          size cap of uploads on every plan, 0 for none (2000000000)
+  WORKERS                   conversions at once in this process, 0 for the API only (one a processor)
+  JOB_TIMEOUT               longest time for one conversion (10m)
+  WEBHOOK_ALLOW_PRIVATE     true: webhooks may go to private and loopback addresses (false)
+  ENGINE_CACHE_DIR          where the compiled engine is kept (DATA_DIR/cache)
+  LOG_LEVEL                 debug, info, warn or error (info)
+  LOG_FORMAT                text or json (text)
+  PG_BINDIR                 folder of Postgres's programs for the embedded one. Empty: searched for`
+
+// loadConfig reads and checks the configuration. Its error is one line that begins with the variable's name.
+func loadConfig(vars map[string]string) (c config, err error) {
+	set := make(map[string]string, len(vars))
+	for name, value := range vars {
+		if value != "" { // an empty variable, as compose files make them, means the default
+			set[name] = value
+		}
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Environment: set}); err != nil {
+		return config{}, nameVariable(err)
+	}
+	if _, ok := set["WORKERS"]; !ok {
+		c.Workers = runtime.NumCPU()
+	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return config{}, fmt.Errorf("DATA_DIR: %w", err)
+	}
+	if c.BlobURL == "" {
+		c.BlobURL = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(c.DataDir, "blobs"))}).String()
+	}
+	if c.EngineCacheDir == "" {
+		c.EngineCacheDir = filepath.Join(c.DataDir, "cache")
+	}
+	for _, check := range c.checks() {
+		if err := check.err; err != nil {
+			return config{}, fmt.Errorf("%s: %w", check.variable, err)
+		}
+	}
+	if c.plans, err = loadPlans(c.PlansFile); err != nil {
+		return config{}, fmt.Errorf("PLANS_FILE: %w", err)
+	}
+	return c, nil
+}
+
+type check struct {
+	variable string
+	err      error
+}
+
+func (c config) checks() []check {
+	return []check{
+		{"DATABASE_URL", checkDatabaseURL(c.DatabaseURL)},
+		{"LISTEN_ADDR", checkAddress(c.ListenAddr)},
+		{"ADMIN_ADDR", checkAddress(c.AdminAddr)},
+		{"PUBLIC_URL", checkURL(c.PublicURL)},
+		{"CLERK_ISSUER", checkURL(c.ClerkIssuer)},
+		{"CLERK_AUTHORIZED_PARTIES", checkOrigins(c.ClerkAuthorizedParties)},
+		{"CORS_ALLOWED_ORIGINS", checkOrigins(c.CORSAllowedOrigins)},
+		{"URL_SIGNING_KEY", must(c.URLSigningKey == "" || len(c.URLSigningKey) >= minSigningKey, "needs at least %d characters", minSigningKey)},
+		{"RETENTION", must(c.Retention >= time.Minute, "must be at least one minute, not %v", c.Retention)},
+		{"MAX_UPLOAD_BYTES", must(c.MaxUploadBytes >= 0, "must be 0 or more, not %d", c.MaxUploadBytes)},
+		{"WORKERS", must(c.Workers >= 0 && c.Workers <= maxWorkers, "must be from 0 to %d, not %d", maxWorkers, c.Workers)},
+		{"JOB_TIMEOUT", must(c.JobTimeout >= time.Second, "must be at least one second, not %v", c.JobTimeout)},
+		{"LOG_FORMAT", must(c.LogFormat == "text" || c.LogFormat == "json", "must be text or json, not %q", c.LogFormat)},
+	}
+}
+
+const (
+	minSigningKey = 16   // characters; what we make ourselves has 64
+	maxWorkers    = 1024 // each is a process with its own memory: more is a typing error
+)
+
+func must(ok bool, format string, args ...any) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// nameVariable turns the parser's error about a field into one about its variable.
+func nameVariable(err error) error {
+	parse, ok := errors.AsType[env.ParseError](err)
+	if !ok {
+		return err
+	}
+	name := parse.Name
+	if field, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
+		name = field.Tag.Get("env")
+	}
+	return fmt.Errorf("%s: %w", name, parse.Err)
+}
+
+func checkDatabaseURL(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	_, err := pgx.ParseConfig(raw) // its error hides the password
+	return err
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not of the form host:port or :port", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is not a port number", port)
+	}
+	return nil
+}
+
+func checkURL(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q is not a URL of the form https://host", raw)
+	}
+	return nil
+}
+
+func checkOrigins(origins []string) error {
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return fmt.Errorf("%q is not an origin, https://host without a path", origin)
+		}
+	}
+	return nil
+}
+
+func loadPlans(path string) (plan.Table, error) {
+	if path == "" {
+		return plan.Default(), nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Default().Override(data)
+}
+
+// prepareDataDir makes the data directory. What is private lies in folders of its own: the directory
+// itself must let the user pass whom the embedded Postgres runs as.
+func (c config) prepareDataDir() error {
+	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	}
+	for _, dir := range []string{c.tempDir(), c.EngineCacheDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c config) tempDir() string     { return filepath.Join(c.DataDir, "tmp") }
+func (c config) postgresDir() string { return filepath.Join(c.DataDir, "postgres") }
+
+// signingKey is the secret behind links and webhooks: the configured one, else the one kept under the
+// data directory, which the first start makes.
+func (c config) signingKey() ([]byte, error) {
+	if c.URLSigningKey != "" {
+		return []byte(c.URLSigningKey), nil
+	}
+	path := filepath.Join(c.DataDir, "url_signing.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := writeSigningKey(path); err != nil {
+			return nil, err
+		}
+		key, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if key = []byte(strings.TrimSpace(string(key))); len(key) < minSigningKey {
+		return nil, fmt.Errorf("%s is too short to be a signing key: restore it or delete it", path)
+	}
+	return key, nil
+}
+
+// writeSigningKey puts a complete random key at path unless there is a file already, whoever made it.
+func writeSigningKey(path string) error {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random)                                     // never fails
+	f, err := os.CreateTemp(filepath.Dir(path), "url_signing-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.WriteString(hex.EncodeToString(random) + "\n"); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// logger makes the service's logger, which writes to the app's standard error.
+func (a *app) logger(c config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(a.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, o))
+}

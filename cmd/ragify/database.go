@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ragify/ragify/internal/pgserver"
+	"github.com/ragify/ragify/internal/postgres"
+)
+
+// tenure is how a command comes by the embedded Postgres.
+type tenure int
+
+const (
+	own    tenure = iota // start it: serve
+	beside               // use a running serve's, else start it for the command's short life: user, key, migrate
+	attach               // only use a running serve's: work
+)
+
+const (
+	// startTimeout bounds everything between the start of the program and its first answer.
+	startTimeout = 2 * time.Minute
+	// besidePoll is how often a short command looks whether a starting serve's Postgres is ready.
+	besidePoll = 100 * time.Millisecond
+)
+
+// database is a migrated database and, when it is embedded and ours, its server.
+type database struct {
+	pool   *pgxpool.Pool
+	server *pgserver.Server // nil when somebody else runs it
+}
+
+// openDatabase connects to the configured Postgres, or comes by the embedded one, and migrates unless
+// bare is set.
+func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slog.Logger) (_ *database, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	db := new(database)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.close())
+		}
+	}()
+	url := c.DatabaseURL
+	if url == "" {
+		if url, err = db.embedded(ctx, c, how, log); err != nil {
+			return nil, err
+		}
+	}
+	if db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{}); err != nil {
+		return nil, fmt.Errorf("connecting to Postgres: %w", err)
+	}
+	if bare {
+		return db, nil
+	}
+	if err := postgres.Migrate(ctx, db.pool); err != nil {
+		return nil, fmt.Errorf("migrating the database: %w", err)
+	}
+	return db, nil
+}
+
+// embedded gives the URL of the embedded Postgres, started or found as how tells.
+func (db *database) embedded(ctx context.Context, c config, how tenure, log *slog.Logger) (url string, err error) {
+	for {
+		if how != own {
+			if url, ok := pgserver.Running(c.postgresDir()); ok {
+				return url, nil
+			}
+		}
+		if how == attach {
+			return "", fmt.Errorf("no ragify serve runs on DATA_DIR %s: start one, or set DATABASE_URL", c.DataDir)
+		}
+		db.server, err = pgserver.Start(ctx, pgserver.Options{Dir: c.postgresDir(), Logger: log})
+		switch {
+		case err == nil:
+			return db.server.URL(), nil
+		case !errors.Is(err, pgserver.ErrInUse):
+			return "", err
+		case how == own:
+			return "", fmt.Errorf("DATA_DIR %s: %w: one ragify serve can run on a data directory; for several nodes set DATABASE_URL", c.DataDir, err)
+		}
+		select { // its owner is starting, stopping, or a short command like ours
+		case <-ctx.Done():
+			return "", err
+		case <-time.After(besidePoll):
+		}
+	}
+}
+
+// lost is closed when our embedded server has ended; nil, which blocks for ever, when we run none.
+func (db *database) lost() <-chan struct{} {
+	if db.server == nil {
+		return nil
+	}
+	return db.server.Done()
+}
+
+func (db *database) close() error {
+	if db.pool != nil {
+		db.pool.Close()
+	}
+	if db.server != nil {
+		return db.server.Stop()
+	}
+	return nil
+}
+
+// withStore runs fn on a migrated database, beside a running serve or alone.
+func (a *app) withStore(ctx context.Context, fn func(config, *postgres.Store) error) (err error) {
+	c, err := loadConfig(a.env)
+	if err != nil {
+		return err
+	}
+	if err := c.prepareDataDir(); err != nil {
+		return err
+	}
+	log := a.logger(c)
+	db, err := openDatabase(ctx, c, beside, false, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	return fn(c, postgres.New(postgres.Config{Pool: db.pool, Logger: log, Retention: c.Retention}))
+}

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// parseFlags are the flags of ragify parse.
+type parseFlags struct {
+	formats []string
+	options string
+	outDir  string
+	jobs    int
+	timeout time.Duration
+}
+
+func (a *app) parseCommand() *cobra.Command {
+	var f parseFlags
+	cmd := &cobra.Command{
+		Use:   "parse [-f FORMATS] [--options JSON] [-o DIR] [--jobs N] FILE|DIR…",
+		Short: "Convert PDFs right here, without a server",
+		Long: `Convert PDFs with the same engine and options as the service, offline.
+
+With -o, every result is written to DIR under the name of its PDF: DIR/report.md for report.pdf. A
+folder stands for all PDFs in it and below it; their folders are kept below DIR. Without -o, one format
+of one file goes to standard output.
+
+The options are those of the API, as a JSON object; "password" opens encrypted files.
+
+The exit status is 0 when everything was converted, 1 when some files failed (each is named on standard
+error), and 2 when the command line cannot be carried out.`,
+		Example: `  ragify parse report.pdf
+  ragify parse -f markdown,json -o out report.pdf invoices/
+  ragify parse --options '{"pages":"1-3","include_header_footer":true}' report.pdf > start.md`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.parse(cmd.Context(), f, args) },
+	}
+	cmd.Flags().StringSliceVarP(&f.formats, "format", "f", nil, "formats to make, separated by commas (default markdown)")
+	cmd.Flags().StringVar(&f.options, "options", "", "options of the conversion, a JSON object")
+	cmd.Flags().StringVarP(&f.outDir, "output", "o", "", "folder to write the results to")
+	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "files to convert at once")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 10*time.Minute, "longest time for one file")
+	return cmd
+}
+
+func (a *app) parse(ctx context.Context, f parseFlags, args []string) (err error) {
+	opts, err := f.check()
+	if err != nil {
+		return err
+	}
+	inputs, failed := collect(args)
+	report := newReporter(a.stderr, len(inputs))
+	for _, fail := range failed {
+		report.failure(fail.path, fail.err)
+	}
+	if f.outDir == "" && (len(inputs)+len(failed) != 1 || len(opts.Format) != 1) {
+		return usagef("several results need a folder to go to: give one with -o")
+	}
+	if err := distinct(inputs); err != nil {
+		return err
+	}
+	if len(inputs) > 0 {
+		err = a.convertAll(ctx, f, opts, inputs, report)
+	}
+	if err != nil {
+		return err
+	}
+	if report.close() > 0 {
+		return exitCode(exitFailure)
+	}
+	return nil
+}
+
+// check reads the flags; what cannot be carried out is a usage error.
+func (f parseFlags) check() (option.Options, error) {
+	opts, err := option.Parse([]byte(f.options))
+	if err != nil {
+		return opts, usagef("--options: %s", sentence(err))
+	}
+	if len(f.formats) > 0 {
+		raw, err := json.Marshal(map[string][]string{"format": f.formats})
+		if err != nil {
+			return opts, err
+		}
+		formats, err := option.Parse(raw)
+		if err != nil {
+			return opts, usagef("-f: %s", sentence(err))
+		}
+		opts.Format = formats.Format
+	}
+	for _, format := range opts.Format {
+		if !export.Available(format) {
+			return opts, usagef("this version does not make the format %s", format)
+		}
+	}
+	if f.jobs < 1 || f.jobs > maxWorkers {
+		return opts, usagef("--jobs must be from 1 to %d", maxWorkers)
+	}
+	if f.timeout <= 0 {
+		return opts, usagef("--timeout must be more than nothing")
+	}
+	return opts, nil
+}
+
+// input is a PDF and where its results go.
+type input struct {
+	path string
+	stem string // below the output folder, without extension
+}
+
+// failure is a file that could not be converted.
+type failure struct {
+	path string
+	err  error
+}
+
+// collect finds the PDFs that the arguments stand for.
+func collect(args []string) (inputs []input, failed []failure) {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			failed = append(failed, failure{arg, plainCause(err)})
+			continue
+		}
+		if !info.IsDir() {
+			inputs = append(inputs, input{arg, stem(filepath.Base(arg))})
+			continue
+		}
+		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				failed = append(failed, failure{path, plainCause(err)})
+				return nil
+			}
+			if d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".pdf") {
+				return nil
+			}
+			below, err := filepath.Rel(arg, path)
+			inputs = append(inputs, input{path, stem(below)})
+			return err
+		})
+		if err != nil {
+			failed = append(failed, failure{arg, err})
+		}
+	}
+	return inputs, failed
+}
+
+// plainCause takes the path out of a file error: it is printed before it anyway.
+func plainCause(err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err
+	}
+	return err
+}
+
+func stem(name string) string {
+	if ext := filepath.Ext(name); strings.EqualFold(ext, ".pdf") {
+		return name[:len(name)-len(ext)]
+	}
+	return name
+}
+
+// distinct refuses two inputs whose results would overwrite each other.
+func distinct(inputs []input) error {
+	seen := make(map[string]string, len(inputs))
+	for _, in := range inputs {
+		if other, ok := seen[in.stem]; ok {
+			return usagef("%s and %s would both be written to %s", other, in.path, in.stem)
+		}
+		seen[in.stem] = in.path
+	}
+	return nil
+}
+
+func (a *app) convertAll(ctx context.Context, f parseFlags, opts option.Options, inputs []input, report *reporter) (err error) {
+	children := min(f.jobs, len(inputs))
+	command, err := engineChild()
+	if err != nil {
+		return err
+	}
+	cache, err := a.userCacheDir()
+	if err != nil {
+		return err
+	}
+	eng, err := engine.New(engine.Config{Command: command, Children: children, CacheDir: cache, MemoryLimit: engineMemory, Logger: quietLogger()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, eng.Close()) }()
+	scratch, err := scratchDir(f.outDir)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	c := converter{engine: eng, options: opts, timeout: f.timeout, scratch: scratch, outDir: f.outDir, stdout: a.stdout, report: report}
+	var g errgroup.Group
+	g.SetLimit(children)
+	for i, in := range inputs {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			warnings, err := c.convert(ctx, i, in)
+			if ctx.Err() != nil { // interrupted: no file's fault
+				return ctx.Err()
+			}
+			report.finished(in.path, warnings, err)
+			return nil
+		})
+	}
+	return errors.Join(g.Wait(), ctx.Err())
+}
+
+// scratchDir makes the folder in which results are made: in outDir, so that finished ones can be moved
+// into place at once, or in the temporary directory.
+func scratchDir(outDir string) (string, error) {
+	if outDir == "" {
+		return os.MkdirTemp("", "ragify-parse-")
+	}
+	if err := os.MkdirAll(outDir, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(outDir, ".ragify-")
+}
+
+// converter makes the results of one file after another.
+type converter struct {
+	engine  *engine.Engine
+	options option.Options
+	timeout time.Duration
+	scratch string
+	outDir  string // "": to stdout
+	stdout  io.Writer
+	report  *reporter
+}
+
+// convert makes the results of the i-th input. Either all of them appear or none.
+func (c converter) convert(ctx context.Context, i int, in input) (_ []document.Warning, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	dir := filepath.Join(c.scratch, fmt.Sprint(i))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	res, err := c.engine.Convert(ctx, engine.Request{Source: in.path, OutDir: dir, Stem: filepath.Base(in.stem), Options: c.options}, c.report.page)
+	if err != nil {
+		return nil, err
+	}
+	for _, out := range res.Outputs {
+		if err := c.deliver(filepath.Join(dir, out.Name), filepath.Join(filepath.Dir(in.stem), out.Name)); err != nil {
+			return nil, err
+		}
+	}
+	return res.Warnings, nil
+}
+
+// deliver puts a finished result where the user wants it; name is its path below the output folder.
+func (c converter) deliver(path, name string) error {
+	if c.outDir == "" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		c.report.clear()
+		_, err = io.Copy(c.stdout, f)
+		return err
+	}
+	target := filepath.Join(c.outDir, name)
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path, target)
+}
+
+// reporter tells the user how a run goes: failures and warnings a line each, and on a terminal a bar,
+// of pages for one file and of files for several.
+type reporter struct {
+	mu     sync.Mutex
+	w      io.Writer
+	bar    bar
+	single bool
+	failed int
+}
+
+func newReporter(w io.Writer, files int) *reporter {
+	r := &reporter{w: w, single: files == 1, bar: noBar{}}
+	if isTerminal(w) {
+		r.bar = newBar(w, files)
+	}
+	return r
+}
+
+// page is told the progress of the file that is being converted.
+func (r *reporter) page(done, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.single {
+		r.bar.set(done, total)
+	}
+}
+
+// finished is told how the conversion of a file ended.
+func (r *reporter) finished(path string, warnings []document.Warning, err error) {
+	for _, w := range warnings {
+		r.line("%s: warning: %s%s", path, w.Message, pageList(w.Pages))
+	}
+	if err != nil {
+		r.failure(path, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.single {
+		r.bar.add()
+	}
+}
+
+func (r *reporter) failure(path string, err error) {
+	r.line("%s: %s", path, sentence(err))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed++
+}
+
+func (r *reporter) line(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bar.clear()
+	fmt.Fprintf(r.w, format+"\n", args...)
+}
+
+// clear takes the bar off the screen, for output that goes there as well.
+func (r *reporter) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bar.clear()
+}
+
+// close ends the report and gives the number of failed files.
+func (r *reporter) close() int {
+	r.clear()
+	return r.failed
+}
+
+// pageList is " (pages 1, 2, 3)", cut short when there are many.
+func pageList(pages []int) string {
+	const most = 10
+	if len(pages) == 0 {
+		return ""
+	}
+	words := make([]string, 0, most+1)
+	for i, p := range pages {
+		if i == most {
+			words = append(words, "…")
+			break
+		}
+		words = append(words, fmt.Sprint(p))
+	}
+	name := " (page "
+	if len(pages) > 1 {
+		name = " (pages "
+	}
+	return name + strings.Join(words, ", ") + ")"
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/ragify/ragify/internal/account"
+	"github.com/ragify/ragify/internal/auth"
+	"github.com/ragify/ragify/internal/blob"
+	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/httpapi"
+	"github.com/ragify/ragify/internal/postgres"
+	"github.com/ragify/ragify/internal/queue"
+	"github.com/ragify/ragify/internal/webhook"
+)
+
+// How long the parts of a shutdown may take. Their sum is what a supervisor should allow.
+const (
+	jobGrace     = 20 * time.Second // running conversions; what has not finished goes back to the queue
+	requestGrace = 10 * time.Second // running requests, after that
+	flushGrace   = 5 * time.Second  // the last writes
+)
+
+// Limits of the HTTP listeners. There is no ReadTimeout and no WriteTimeout: uploads and event streams
+// take long, and set their own deadlines.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// service is a running ragify: a database, its files, an engine, and what works with them.
+type service struct {
+	config   config
+	log      *slog.Logger
+	store    *postgres.Store
+	apiURL   string // how this machine reaches the API; "" for workers only
+	adminURL string
+	drain    chan struct{}                 // closed when the shutdown begins
+	failed   chan error                    // the service cannot go on
+	stops    []func(context.Context) error // what stop does, last first
+}
+
+// startService starts everything. Without api it only works the queue. When it fails, nothing is left
+// running.
+func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ *service, err error) {
+	s := &service{config: c, log: log, drain: make(chan struct{}), failed: make(chan error, 3)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	if err := s.config.prepareDataDir(); err != nil {
+		return nil, err
+	}
+	var listeners [2]net.Listener // API, admin
+	if api {
+		// First of all: a port that is taken should be known before a database is made.
+		if listeners, err = s.listen(ctx); err != nil {
+			return nil, err
+		}
+	}
+	how := own
+	if !api {
+		how = attach
+	}
+	db, err := openDatabase(ctx, c, how, false, log)
+	if err != nil {
+		return nil, err
+	}
+	s.onStop(func(context.Context) error { return db.close() })
+	if lost := db.lost(); lost != nil {
+		go s.watch(lost)
+	}
+	p, err := s.assemble(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if api {
+		if err := s.serve(p, listeners); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.work(ctx, db, p); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parts is what both sides of the service share.
+type parts struct {
+	signingKey []byte
+	blobs      *blob.Store
+	convert    *engine.Engine
+}
+
+func (s *service) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
+
+// stop ends the service in good order: no new work, running jobs finish or go back to the queue,
+// running requests finish, then everything closes. It may be called once.
+func (s *service) stop() error {
+	close(s.drain)
+	var errs []error
+	for _, f := range slices.Backward(s.stops) {
+		errs = append(errs, f(context.Background()))
+	}
+	return errors.Join(errs...)
+}
+
+// watch reports the end of the embedded Postgres while the service runs.
+func (s *service) watch(lost <-chan struct{}) {
+	select {
+	case <-lost:
+		s.failed <- errors.New("the embedded Postgres has ended: its log is in DATA_DIR, postgres/postgres.log")
+	case <-s.drain:
+	}
+}
+
+func (s *service) listen(ctx context.Context) (l [2]net.Listener, err error) {
+	for i, v := range []setting{{"LISTEN_ADDR", s.config.ListenAddr}, {"ADMIN_ADDR", s.config.AdminAddr}} {
+		if l[i], err = new(net.ListenConfig).Listen(ctx, "tcp", v.value); err != nil {
+			return l, fmt.Errorf("%s: %w", v.variable, err)
+		}
+		s.onStop(func(context.Context) error { return ignoreClosed(l[i].Close()) })
+	}
+	if s.apiURL, err = localURL(l[0].Addr().String()); err != nil {
+		return l, err
+	}
+	if s.adminURL, err = localURL(l[1].Addr().String()); err != nil {
+		return l, err
+	}
+	if s.config.PublicURL == "" {
+		s.config.PublicURL = s.apiURL
+	}
+	return l, nil
+}
+
+// setting is a variable and what it is set to.
+type setting struct{ variable, value string }
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// assemble makes what both sides need: the files, the store with its queue, the converting engine.
+func (s *service) assemble(ctx context.Context, db *database) (p parts, err error) {
+	if p.signingKey, err = s.config.signingKey(); err != nil {
+		return p, fmt.Errorf("URL_SIGNING_KEY: %w", err)
+	}
+	p.blobs, err = blob.Open(ctx, s.config.BlobURL, blob.Options{PublicURL: s.config.PublicURL, SigningKey: p.signingKey})
+	if err != nil {
+		return p, fmt.Errorf("BLOB_URL: %w", err)
+	}
+	s.onStop(func(context.Context) error { return p.blobs.Close() })
+	inserter, err := queue.NewInserter(db.pool, s.log)
+	if err != nil {
+		return p, err
+	}
+	s.store = postgres.New(postgres.Config{
+		Pool: db.pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended,
+		Retention: s.config.Retention, Logger: s.log,
+	})
+	if s.config.Workers > 0 {
+		p.convert, err = s.newEngine(s.config.Workers)
+	}
+	return p, err
+}
+
+// newEngine makes an engine and sets it to warm up: the very first start compiles for seconds, which
+// nobody's request should have to wait for.
+func (s *service) newEngine(children int) (*engine.Engine, error) {
+	command, err := engineChild()
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.New(engine.Config{
+		Command: command, Children: children, CacheDir: s.config.EngineCacheDir, MemoryLimit: engineMemory, Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	warm := make(chan struct{})
+	go func() {
+		defer close(warm)
+		if err := e.Warm(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the engine does not start", "error", err)
+		}
+	}()
+	s.onStop(func(context.Context) error {
+		cancel()
+		<-warm
+		return e.Close()
+	})
+	return e, nil
+}
+
+// work sets the queue to work.
+func (s *service) work(ctx context.Context, db *database, p parts) error {
+	if s.config.Workers == 0 {
+		return nil
+	}
+	q, err := queue.New(queue.Config{
+		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
+		Webhooks: webhook.New(webhook.Config{SigningKey: p.signingKey, AllowPrivate: s.config.WebhookAllowPrivate}),
+		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: jobGrace,
+		TempDir: s.config.tempDir(), Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := q.Start(ctx); err != nil {
+		return err
+	}
+	s.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, jobGrace+flushGrace)
+		defer cancel()
+		return q.Stop(ctx)
+	})
+	return nil
+}
+
+// serve answers requests on the listeners.
+func (s *service) serve(p parts, listeners [2]net.Listener) error {
+	if err := clearUploads(s.config.tempDir()); err != nil {
+		s.log.Warn("cannot remove leftovers of interrupted uploads", "error", err)
+	}
+	// Not the converting engine: an upload must not wait for the conversions of others.
+	inspecting, err := s.newEngine(max(2, runtime.NumCPU()))
+	if err != nil {
+		return err
+	}
+	a, err := auth.New(auth.Config{
+		Store: s.store, Plans: s.config.plans, Logger: s.log,
+		Clerk: auth.Clerk{
+			SecretKey: s.config.ClerkSecretKey, JWTKey: s.config.ClerkJWTKey,
+			AuthorizedParties: s.config.ClerkAuthorizedParties, Issuer: s.config.ClerkIssuer,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.Start()
+	s.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, flushGrace)
+		defer cancel()
+		a.Stop(ctx)
+		return nil
+	})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	api, err := httpapi.New(httpapi.Deps{
+		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{inspecting}, Auth: a, Plans: s.config.plans,
+		FormatAvailable: export.Available,
+		CheckWebhookURL: webhook.CheckURL,
+		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKey, id) },
+		Files:           p.blobs.Handler,
+		Ready:           func(ctx context.Context) error { return errors.Join(s.store.Ping(ctx), p.blobs.Ping(ctx)) },
+		Drain:           s.drain,
+		MaxUploadBytes:  s.config.MaxUploadBytes,
+		TempDir:         s.config.tempDir(),
+		CORSOrigins:     s.config.CORSAllowedOrigins,
+		Logger:          s.log,
+		Registry:        registry,
+	})
+	if err != nil {
+		return err
+	}
+	s.listenAndServe(listeners[1], httpapi.NewAdmin(registry, s.log))
+	s.listenAndServe(listeners[0], api)
+	return nil
+}
+
+func (s *service) listenAndServe(l net.Listener, h http.Handler) {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that break off, mostly
+	}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
+		}
+	}()
+	s.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, requestGrace)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			s.log.Warn("requests were cut off", "error", err)
+			return server.Close()
+		}
+		return nil
+	})
+}
+
+// inspector lets the API look at uploads through the engine.
+type inspector struct{ engine *engine.Engine }
+
+// Inspect looks at the PDF at path.
+func (i inspector) Inspect(ctx context.Context, path, password string, deep bool) (httpapi.Inspection, error) {
+	info, err := i.engine.Inspect(ctx, path, password, deep)
+	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText}, err
+}
+
+// Decrypt writes the PDF at src to dst without encryption.
+func (i inspector) Decrypt(ctx context.Context, src, dst, password string) error {
+	return i.engine.Decrypt(ctx, src, dst, password)
+}
+
+// clearUploads removes what processes that were killed in the middle of uploads left behind.
+func clearUploads(dir string) error {
+	const old = 24 * time.Hour // no upload takes that long
+	left, err := filepath.Glob(filepath.Join(dir, "upload-*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > old {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	return errors.Join(errs...)
+}
