@@ -154,22 +154,21 @@ func TestConvert(t *testing.T) {
 		if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"../source.pdf", secret, "link", "sub/file", "..", ""} {
-			c := b.config(fakeEngine(func(_ context.Context, r engine.Request, _ func(int, int)) (engine.Result, error) {
-				return engine.Result{Outputs: []engine.Output{{Format: option.Markdown, Name: name}}},
-					errors.Join(os.Symlink(secret, filepath.Join(r.OutDir, "link")), os.Mkdir(filepath.Join(r.OutDir, "sub"), 0o700),
-						os.WriteFile(filepath.Join(r.OutDir, "sub", "file"), []byte("x"), 0o600))
-			}))
-			q := start(t, c)
-			j := b.submit(t, nil)
-			if got := b.await(t, j.ID, ended); got.Status != job.Failed || got.ErrorCode != "conversion_failed" {
+		start(t, b.config(fakeEngine(func(_ context.Context, r engine.Request, _ func(int, int)) (engine.Result, error) {
+			return engine.Result{Outputs: []engine.Output{{Format: option.Markdown, Name: r.Options.Pages}}},
+				errors.Join(os.Symlink(secret, filepath.Join(r.OutDir, "link")), os.Mkdir(filepath.Join(r.OutDir, "sub"), 0o700),
+					os.WriteFile(filepath.Join(r.OutDir, "sub", "file"), []byte("x"), 0o600))
+		})))
+		jobs := make(map[string]uuid.UUID)
+		for _, name := range []string{"../source.pdf", secret, "link", "sub/file", "sub", "..", ""} {
+			jobs[name] = b.submit(t, func(s *job.Submission) { s.Options.Pages = name }).ID
+		}
+		for name, id := range jobs {
+			if got := b.await(t, id, ended); got.Status != job.Failed || got.ErrorCode != "conversion_failed" {
 				t.Errorf("%q: got %s", name, got.Status)
 			}
-			if keys := b.keys(t, j.ID); !slices.Equal(keys, []string{"source.pdf"}) {
+			if keys := b.keys(t, id); !slices.Equal(keys, []string{"source.pdf"}) {
 				t.Errorf("%q: stored %v", name, keys)
-			}
-			if err := q.Stop(t.Context()); err != nil {
-				t.Fatal(err)
 			}
 		}
 	})

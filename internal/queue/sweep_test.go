@@ -82,7 +82,8 @@ func TestWebhook(t *testing.T) {
 	refuse <- struct{}{}
 	j = b.submit(t, hooked(""))
 	first := take(t, calls, "the first attempt")
-	if _, err := b.pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now() WHERE kind = 'webhook' AND state <> 'completed'`); err != nil {
+	b.awaitSQL(t, "the failed attempt is noted", `SELECT EXISTS (SELECT FROM river_job WHERE kind = 'webhook' AND state <> 'running' AND errors IS NOT NULL)`)
+	if _, err := b.pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now() WHERE kind = 'webhook' AND errors IS NOT NULL`); err != nil {
 		t.Fatal(err)
 	}
 	second := take(t, calls, "the second attempt")
