@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -91,7 +92,7 @@ func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, fr.limit+formOverhead)
 	}
 	parts, err := r.MultipartReader()
-	if err != nil {
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "multipart/form-data" {
 		return fr.form, fault.New(fault.Invalid, "not_multipart",
 			"The body must be multipart/form-data with the PDF in the field \"file\".").Because(err)
 	}

@@ -228,7 +228,7 @@ func (f form) encode(t testing.TB) (body []byte, contentType string) {
 	for _, p := range f {
 		disposition := fmt.Sprintf("form-data; name=%q", p.name)
 		if p.file != "" {
-			disposition += fmt.Sprintf("; filename=%q", p.file)
+			disposition += `; filename="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p.file) + `"`
 		}
 		part, err := w.CreatePart(map[string][]string{"Content-Disposition": {disposition}})
 		if err != nil {
