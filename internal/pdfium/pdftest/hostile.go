@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Slow is a small, valid one-page file that takes minutes to load: it applies a graphics state of five
-// thousand entries two million times. It needs little memory.
+// Slow is a small, valid file of two pages. The second one takes minutes to load: it applies a graphics
+// state of five thousand entries two million times. It needs little memory.
 func Slow() []byte {
 	b := New()
+	b.Page(612, 792).Text(72, 700, 12, Regular, "This page does not.")
 	p := b.Page(612, 792)
 	p.Text(72, 700, 12, Regular, "This page takes a while.")
 	var state strings.Builder
