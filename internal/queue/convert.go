@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -25,6 +24,8 @@ const (
 	// settleTime is what the last steps of a conversion may take when its own time is over: writing the
 	// outcome, removing files.
 	settleTime = 30 * time.Second
+	// finishPause is the pause between attempts to write an outcome while Postgres is away.
+	finishPause = 500 * time.Millisecond
 	// progressInterval is the least time between two progress writes of a job.
 	progressInterval = 250 * time.Millisecond
 	// resultStem names the results: "result.md" and so on.
@@ -58,7 +59,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 	id := work.Args.JobID
 	logger := c.q.logger.With("job", id, "attempt", work.Attempt)
 	j, err := c.q.c.Store.StartJob(ctx, id)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
+	if fault.KindOf(err) == fault.NotFound {
 		return c.discard(ctx, id)
 	}
 	if err != nil {
@@ -223,13 +224,15 @@ func (c *converter) storeOne(ctx context.Context, root *os.Root, key string, o e
 func (c *converter) finish(ctx context.Context, work *river.Job[convertArgs], o job.Outcome) error {
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	finished, err := c.q.c.Store.FinishJob(settling, work.Args.JobID, o, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, work)
-		if errors.Is(err, rivertype.ErrNotFound) {
-			return nil // someone deleted it; the outcome counts all the same
+	finished, err := c.writeOutcome(settling, work, o)
+	for fault.KindOf(err) == fault.Unavailable && settling.Err() == nil {
+		// Postgres restarts, say: to wait a little is cheaper than to convert again.
+		select {
+		case <-time.After(finishPause):
+		case <-settling.Done():
 		}
-		return err
-	})
+		finished, err = c.writeOutcome(settling, work, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -244,13 +247,24 @@ func (c *converter) finish(ctx context.Context, work *river.Job[convertArgs], o 
 	return c.discard(ctx, work.Args.JobID)
 }
 
+// writeOutcome tries once to end the job together with River's.
+func (c *converter) writeOutcome(ctx context.Context, work *river.Job[convertArgs], o job.Outcome) (finished bool, err error) {
+	return c.q.c.Store.FinishJob(ctx, work.Args.JobID, o, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, work)
+		if errors.Is(err, rivertype.ErrNotFound) {
+			return nil // someone deleted it; the outcome counts all the same
+		}
+		return err
+	})
+}
+
 // discard removes all files of a deleted job: those that this worker stored after the deletion, too.
 func (c *converter) discard(ctx context.Context, id uuid.UUID) error {
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if err := c.q.c.Blobs.DeletePrefix(settling, job.Prefix(id)); err != nil {
 		// The orphan sweep finds them later.
-		c.q.logger.LogAttrs(ctx, slog.LevelWarn, "cannot remove the files of a deleted job", slog.Any("job", id), slog.Any("error", err))
+		c.q.logger.WarnContext(ctx, "cannot remove the files of a deleted job", "job", id, "error", err)
 	}
 	return nil
 }

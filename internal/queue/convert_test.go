@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/engine"
@@ -20,6 +21,7 @@ import (
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
+	"github.com/ragify/ragify/internal/queue"
 )
 
 func TestConvert(t *testing.T) {
@@ -132,6 +134,24 @@ func TestConvert(t *testing.T) {
 		pgtest.CheckBooks(t, b.pool)
 	})
 
+	t.Run("an outcome is not lost because Postgres is away for a moment", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		var calls atomic.Int32
+		c := b.config(fakeEngine(func(ctx context.Context, r engine.Request, progress func(int, int)) (engine.Result, error) {
+			calls.Add(1)
+			return convertAtOnce(ctx, r, progress)
+		}))
+		c.Store = &awayOnce{Store: b.Store}
+		start(t, c)
+		if got := b.await(t, b.submit(t, nil).ID, ended); got.Status != job.Done {
+			t.Errorf("got %s %q", got.Status, got.ErrorMessage)
+		}
+		if n := calls.Load(); n != 1 {
+			t.Errorf("converted %d times", n)
+		}
+	})
+
 	t.Run("progress is seen while the conversion runs", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
@@ -172,6 +192,20 @@ func TestConvert(t *testing.T) {
 			}
 		}
 	})
+}
+
+// awayOnce is a store whose database is away when the first outcome is written.
+type awayOnce struct {
+	queue.Store
+
+	was atomic.Bool
+}
+
+func (s *awayOnce) FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, complete func(context.Context, pgx.Tx) error) (bool, error) {
+	if s.was.CompareAndSwap(false, true) {
+		return false, fault.New(fault.Unavailable, "database_unavailable", "Away.")
+	}
+	return s.Store.FinishJob(ctx, id, o, complete)
 }
 
 func TestDeleteJob(t *testing.T) {

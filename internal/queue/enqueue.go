@@ -55,9 +55,14 @@ func (webhookArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: webhookQueue, MaxAttempts: len(webhookBackoff) + 1}
 }
 
-// fetchCooldown is the least time between two fetches, and between two notifications of new work. At
-// River's 100 ms a lone job waits 50 ms on average; at 5 ms about 2.
-const fetchCooldown = 5 * time.Millisecond
+const (
+	// fetchCooldown is the least time between two fetches of new work. At River's 100 ms a lone job
+	// waits 50 ms on average; at 5 ms about 2.
+	fetchCooldown = 5 * time.Millisecond
+	// notifyCooldown is the least time between two notifications that there is new work, the least that
+	// River allows: the one that is left out makes its job wait for the next poll.
+	notifyCooldown = time.Millisecond
+)
 
 // Inserter adds work to the queue and takes it back, within the transactions of others. It works
 // nothing itself, so any process may have one. Its methods fit postgres.Config.
@@ -67,7 +72,7 @@ type Inserter struct {
 
 // NewInserter makes an inserter on a migrated database.
 func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger, FetchCooldown: fetchCooldown})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger, FetchCooldown: notifyCooldown})
 	if err != nil {
 		return nil, err
 	}

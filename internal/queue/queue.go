@@ -86,7 +86,7 @@ const (
 	// below the sentinel.
 	rescueMargin     = 5 * time.Minute
 	webhookWorkers   = 10
-	convertPoll      = 250 * time.Millisecond // where a notification got lost
+	convertPoll      = 100 * time.Millisecond // where a notification got lost
 	otherPoll        = time.Second
 	expiryInterval   = 10 * time.Minute
 	orphanInterval   = 6 * time.Hour // lists the whole bucket

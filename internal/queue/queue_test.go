@@ -256,3 +256,16 @@ func take[T any](t *testing.T, c <-chan T, what string) T {
 		panic("unreachable")
 	}
 }
+
+// noBlobs takes everything and has nothing.
+type noBlobs struct{}
+
+func (noBlobs) Fetch(context.Context, string, string) error                               { return nil }
+func (noBlobs) Put(context.Context, string, string, io.Reader) error                      { return nil }
+func (noBlobs) DeletePrefix(context.Context, string) error                                { return nil }
+func (noBlobs) List(context.Context, string, func(key string, mod time.Time) error) error { return nil }
+
+// noWebhooks delivers nothing.
+type noWebhooks struct{}
+
+func (noWebhooks) Send(context.Context, webhook.Event) error { return nil }
