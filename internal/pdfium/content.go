@@ -58,29 +58,6 @@ func (f *File) loadPage(n int) (uint64, error) {
 	return page, nil
 }
 
-// HasText reports whether page n (1-based) shows any character that the file maps to Unicode, visible or
-// not. Pages that are only scanned images have none.
-// Faults: as of Content.
-func (f *File) HasText(n int) (has bool, err error) {
-	defer fault.Op(&err, "pdfium.HasText(%d)", n)
-	page, err := f.loadPage(n)
-	if err != nil {
-		return false, err
-	}
-	i := f.inst
-	defer i.call(fnClosePage, page)
-	text := i.ptr(fnTextLoadPage, page)
-	defer i.call(fnTextClosePage, text)
-	for k, count := 0, i.num(fnTextCountChars, text); k < count && i.err == nil; k++ {
-		index := uint64(k)
-		if i.num(fnTextGetUnicode, text, index) > ' ' && !i.ok(fnTextIsGenerated, text, index) && i.num(fnTextHasUnicodeMapError, text, index) == 0 {
-			has = true
-			break
-		}
-	}
-	return has, f.crashed()
-}
-
 // textObject is what all glyphs of a PDF text object have in common.
 type textObject struct {
 	font    int32
