@@ -42,6 +42,7 @@ type config struct {
 	MaxUploadBytes         int64         `env:"MAX_UPLOAD_BYTES" envDefault:"2000000000"`
 	Workers                int           `env:"WORKERS"` // default: one a processor
 	JobTimeout             time.Duration `env:"JOB_TIMEOUT" envDefault:"10m"`
+	ShutdownGrace          time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s"`
 	WebhookAllowPrivate    bool          `env:"WEBHOOK_ALLOW_PRIVATE"`
 	EngineCacheDir         string        `env:"ENGINE_CACHE_DIR"`
 	LogLevel               slog.Level    `env:"LOG_LEVEL" envDefault:"info"`
@@ -75,6 +76,7 @@ const variablesHelp = `Environment variables:
   MAX_UPLOAD_BYTES          size cap of uploads on every plan, 0 for none (2000000000)
   WORKERS                   conversions at once in this process, 0 for the API only (one a processor)
   JOB_TIMEOUT               longest time for one conversion (10m)
+  SHUTDOWN_GRACE            how long running conversions may go on after SIGTERM (20s)
   WEBHOOK_ALLOW_PRIVATE     true: webhooks may go to private and loopback addresses (false)
   ENGINE_CACHE_DIR          where the compiled engine is kept (DATA_DIR/cache)
   LOG_LEVEL                 debug, info, warn or error (info)
@@ -91,6 +93,11 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	}
 	if err := env.ParseWithOptions(&c, env.Options{Environment: set}); err != nil {
 		return config{}, nameVariable(err)
+	}
+	for _, list := range [][]string{c.ClerkAuthorizedParties, c.CORSAllowedOrigins} {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i])
+		}
 	}
 	if _, ok := set["WORKERS"]; !ok {
 		c.Workers = runtime.NumCPU()
@@ -134,6 +141,7 @@ func (c config) checks() []check {
 		{"MAX_UPLOAD_BYTES", must(c.MaxUploadBytes >= 0, "must be 0 or more, not %d", c.MaxUploadBytes)},
 		{"WORKERS", must(c.Workers >= 0 && c.Workers <= maxWorkers, "must be from 0 to %d, not %d", maxWorkers, c.Workers)},
 		{"JOB_TIMEOUT", must(c.JobTimeout >= time.Second, "must be at least one second, not %v", c.JobTimeout)},
+		{"SHUTDOWN_GRACE", must(c.ShutdownGrace > 0, "must be more than nothing, not %v", c.ShutdownGrace)},
 		{"LOG_FORMAT", must(c.LogFormat == "text" || c.LogFormat == "json", "must be text or json, not %q", c.LogFormat)},
 	}
 }
@@ -160,7 +168,18 @@ func nameVariable(err error) error {
 	if field, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
 		name = field.Tag.Get("env")
 	}
+	if number, ok := errors.AsType[*strconv.NumError](parse.Err); ok {
+		return fmt.Errorf("%s: %q is not a %s", name, number.Num, plainType(parse.Type))
+	}
 	return fmt.Errorf("%s: %w", name, parse.Err)
+}
+
+// plainType names a variable's type to a person.
+func plainType(t reflect.Type) string {
+	if t.Kind() == reflect.Bool {
+		return "truth value: true or false"
+	}
+	return "whole number"
 }
 
 func checkDatabaseURL(raw string) error {

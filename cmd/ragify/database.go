@@ -53,7 +53,10 @@ func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slo
 		}
 	}
 	if db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{}); err != nil {
-		return nil, fmt.Errorf("connecting to Postgres: %w", err)
+		if c.DatabaseURL != "" {
+			return nil, fmt.Errorf("DATABASE_URL: %s", sentence(err))
+		}
+		return nil, fmt.Errorf("connecting to the embedded Postgres: %w", err)
 	}
 	if bare {
 		return db, nil

@@ -79,22 +79,23 @@ func usagef(format string, args ...any) error {
 
 type usageError struct{ text string }
 
-func (e usageError) Error() string        { return e.text }
+func (e usageError) Error() string { return e.text }
+
+// Is makes every usageError an errUsage.
 func (e usageError) Is(target error) bool { return target == errUsage }
 
-// sentence is what an operator reads of an error: a fault's own words with its cause, without the
-// operations that it passed through.
+// sentence is what an operator reads of an error, on one line: of a fault its own words, without the
+// operations that it passed through; but the cause where those words are meant for a client who cannot
+// do anything about it.
 func sentence(err error) string {
-	var f *fault.Fault
-	if !errors.As(err, &f) {
-		return err.Error()
-	}
-	if f.Kind == fault.Internal || f.Kind == fault.Unavailable {
-		if cause := f.Unwrap(); cause != nil {
-			return f.Message + " (" + cause.Error() + ")"
+	text := err.Error()
+	if f, ok := errors.AsType[*fault.Fault](err); ok {
+		text = f.Message
+		if cause := f.Unwrap(); cause != nil && (f.Kind == fault.Internal || f.Kind == fault.Unavailable) {
+			text = cause.Error()
 		}
 	}
-	return f.Message
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func environment(lines []string) map[string]string {
@@ -109,8 +110,9 @@ func environment(lines []string) map[string]string {
 
 func (a *app) root() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "ragify",
-		Short: "Turn PDFs into clean, citable text",
+		Use:     "ragify",
+		Short:   "Turn PDFs into clean, citable text",
+		Version: version(),
 		Long: `Ragify turns PDFs into clean, citable text: Markdown, plain text, or JSON with the place of every
 heading, paragraph, list and table on the page.
 
@@ -122,12 +124,26 @@ Start here:
 The service is configured by environment variables: "ragify serve --help" lists them all.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRun:  func(*cobra.Command, []string) { a.began = true },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	cmd.AddCommand(a.serveCommand(), a.workCommand(), a.migrateCommand(), a.userCommand(), a.keyCommand(),
 		a.parseCommand(), a.demoCommand(), a.healthCommand(), a.engineCommand(), a.versionCommand())
+	a.noteBegin(cmd)
 	return cmd
+}
+
+// noteBegin makes cmd and all commands below it note that they have begun: cobra's own hooks run before
+// it has checked the flags.
+func (a *app) noteBegin(cmd *cobra.Command) {
+	if do := cmd.RunE; do != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.began = true
+			return do(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		a.noteBegin(sub)
+	}
 }
 
 // group makes a command that only holds others: called alone it shows its help, and a misspelt

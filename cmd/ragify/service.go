@@ -27,10 +27,10 @@ import (
 	"github.com/ragify/ragify/internal/webhook"
 )
 
-// How long the parts of a shutdown may take. Their sum is what a supervisor should allow.
+// How long the later parts of a shutdown may take. With SHUTDOWN_GRACE they are what a supervisor
+// should allow.
 const (
-	jobGrace     = 20 * time.Second // running conversions; what has not finished goes back to the queue
-	requestGrace = 10 * time.Second // running requests, after that
+	requestGrace = 10 * time.Second // running requests
 	flushGrace   = 5 * time.Second  // the last writes
 )
 
@@ -219,7 +219,7 @@ func (s *service) work(ctx context.Context, db *database, p parts) error {
 	q, err := queue.New(queue.Config{
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
 		Webhooks: webhook.New(webhook.Config{SigningKey: p.signingKey, AllowPrivate: s.config.WebhookAllowPrivate}),
-		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: jobGrace,
+		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
 		TempDir: s.config.tempDir(), Logger: s.log,
 	})
 	if err != nil {
@@ -229,7 +229,7 @@ func (s *service) work(ctx context.Context, db *database, p parts) error {
 		return err
 	}
 	s.onStop(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, jobGrace+flushGrace)
+		ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownGrace+flushGrace)
 		defer cancel()
 		return q.Stop(ctx)
 	})

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ragify/ragify/internal/plan"
+)
+
+func TestConfig(t *testing.T) {
+	t.Run("a bad value ends the start with one line that names the variable", func(t *testing.T) {
+		for name, values := range map[string][]string{
+			"DATABASE_URL":             {"foo", "postgres://u:secret@host:port/db", "postgres://u:secret@127.0.0.1:1/db"},
+			"BLOB_URL":                 {"/var/lib", "ftp://host", "file://host/dir"},
+			"LISTEN_ADDR":              {"80", "host:http", ":99999"},
+			"ADMIN_ADDR":               {"nonsense"},
+			"PUBLIC_URL":               {"example.com", "ftp://example.com", "https://example.com?x=1"},
+			"CLERK_JWT_KEY":            {"not a PEM"},
+			"CLERK_AUTHORIZED_PARTIES": {"example.com"},
+			"CLERK_ISSUER":             {"clerk"},
+			"CORS_ALLOWED_ORIGINS":     {"https://a.example,https://b.example/path"},
+			"URL_SIGNING_KEY":          {"short"},
+			"PLANS_FILE":               {"/no/such/file", write(t, "plans.json", []byte(`{"gold": {}}`))},
+			"RETENTION":                {"30", "-1h", "1s"},
+			"MAX_UPLOAD_BYTES":         {"1MB", "-1"},
+			"WORKERS":                  {"two", "-1", "100000"},
+			"JOB_TIMEOUT":              {"10", "0s"},
+			"SHUTDOWN_GRACE":           {"0s"},
+			"WEBHOOK_ALLOW_PRIVATE":    {"perhaps"},
+			"LOG_LEVEL":                {"loud"},
+			"LOG_FORMAT":               {"xml"},
+		} {
+			for _, value := range values {
+				o := ragify(t, environ(t, t.TempDir(), name+"="+value), "serve")
+				if o.code != exitFailure || !strings.HasPrefix(o.stderr, "ragify: "+name+": ") || strings.Count(o.stderr, "\n") != 1 {
+					t.Errorf("%s=%s: exit status %d, standard error %q", name, value, o.code, o.stderr)
+				}
+				if strings.Contains(o.stdout+o.stderr, "secret") {
+					t.Errorf("%s: the password is shown: %q", name, o.stderr)
+				}
+			}
+		}
+	})
+	t.Run("an empty variable means its default", func(t *testing.T) {
+		unset, err := loadConfig(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		empty := make(map[string]string)
+		for field := range reflect.TypeFor[config]().Fields() {
+			if name, ok := field.Tag.Lookup("env"); ok {
+				empty[name] = ""
+			}
+		}
+		got, err := loadConfig(empty)
+		if err != nil || !reflect.DeepEqual(got, unset) {
+			t.Errorf("%+v, %v; want %+v", got, err, unset)
+		}
+	})
+	t.Run("PLANS_FILE changes cells", func(t *testing.T) {
+		c, err := loadConfig(map[string]string{"PLANS_FILE": write(t, "plans.json", []byte(`{"pro": {"pages_per_month": null}}`))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := c.plans[plan.Pro]; p.PagesPerMonth != nil || *p.MaxAPIKeys != 3 {
+			t.Errorf("the pro plan is %+v", p)
+		}
+	})
+	t.Run("the help tells of every variable", func(t *testing.T) {
+		for field := range reflect.TypeFor[config]().Fields() {
+			if name := field.Tag.Get("env"); name != "" && !strings.Contains(variablesHelp, "\n  "+name+" ") {
+				t.Errorf("%s is not in the help", name)
+			}
+		}
+	})
+}
+
+func TestSigningKey(t *testing.T) {
+	t.Run("made once, private", func(t *testing.T) {
+		c := config{DataDir: t.TempDir()}
+		first, err := c.signingKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := c.signingKey()
+		if err != nil || string(first) != string(second) || len(first) != 64 {
+			t.Errorf("%q, then %q, %v", first, second, err)
+		}
+		files, err := os.ReadDir(c.DataDir)
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		if info, err := files[0].Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	})
+	t.Run("a broken file is not replaced in silence", func(t *testing.T) {
+		c := config{DataDir: t.TempDir()}
+		if err := os.WriteFile(filepath.Join(c.DataDir, "url_signing.key"), []byte("\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.signingKey(); err == nil {
+			t.Error("an empty key was accepted")
+		}
+	})
+}
+
+func TestCommandLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"unknown command":               {[]string{"pars"}, exitUsage, "parse"},
+		"unknown sub-command":           {[]string{"user", "crate"}, exitUsage, "crate"},
+		"unknown flag":                  {[]string{"serve", "--port", "80"}, exitUsage, "--port"},
+		"missing flag":                  {[]string{"user", "create"}, exitUsage, "email"},
+		"unknown plan":                  {[]string{"user", "create", "--email", "a@example.com", "--tier", "gold"}, exitUsage, "free, pro, business"},
+		"account named twice":           {[]string{"key", "list", "--email", "a@example.com", "--id", "usr_1"}, exitUsage, "email"},
+		"key without a name":            {[]string{"key", "create", "--email", "a@example.com", "--name", "  "}, exitUsage, "1 to 100"},
+		"revoking what is no key":       {[]string{"key", "revoke", "--email", "a@example.com", "first"}, exitUsage, "first"},
+		"help":                          {[]string{"--help"}, exitOK, "ragify demo"},
+		"help of serve lists variables": {[]string{"serve", "--help"}, exitOK, "DATABASE_URL"},
+		"version":                       {[]string{"version"}, exitOK, "ragify"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := ragify(t, environ(t, t.TempDir()), c.args...)
+			if o.code != c.code || !strings.Contains(o.stdout+o.stderr, c.says) {
+				t.Errorf("exit status %d, want %d and %q in\n%s%s", o.code, c.code, c.says, o.stdout, o.stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ragify/ragify/internal/pdfium/pdftest"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	env := environ(t, t.TempDir())
+	one := write(t, "one.pdf", pdftest.Pages(3))
+	t.Run("one format of one file goes to standard output", func(t *testing.T) {
+		out := ragifyOK(t, env, "parse", one)
+		if !strings.Contains(out, "Page 1 of 3") || !strings.Contains(out, "Page 3 of 3") {
+			t.Errorf("Markdown %q", out)
+		}
+	})
+	t.Run("options apply", func(t *testing.T) {
+		out := ragifyOK(t, env, "parse", "-f", "text", "--options", `{"pages":"2"}`, one)
+		if strings.Contains(out, "Page 1 of 3") || !strings.Contains(out, "Page 2 of 3") {
+			t.Errorf("text of page 2: %q", out)
+		}
+	})
+	t.Run("files and folders go to a folder, in every format", func(t *testing.T) {
+		dir := t.TempDir()
+		for _, name := range []string{"a.pdf", "deep/down/B.PDF", "notes.txt"} {
+			path := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, pdftest.Pages(1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := filepath.Join(t.TempDir(), "made", "here")
+		ragifyOK(t, env, "parse", "-f", "markdown,json,text", "-o", out, "--jobs", "2", one, dir)
+		for _, stem := range []string{"one", "a", "deep/down/B"} {
+			for _, extension := range []string{".md", ".json", ".txt"} {
+				b, err := os.ReadFile(filepath.Join(out, stem+extension))
+				if err != nil || !bytes.Contains(b, []byte("Page 1 of")) {
+					t.Errorf("%s%s: %q, %v", stem, extension, b, err)
+				}
+			}
+		}
+		if left := tree(t, out); len(left) != 9 {
+			t.Errorf("files %v, want 9", left)
+		}
+	})
+	t.Run("failed files are named and the others made", func(t *testing.T) {
+		bad, out := write(t, "bad.pdf", pdftest.Damaged()), t.TempDir()
+		o := ragify(t, env, "parse", "-o", out, bad, one, "missing.pdf")
+		if o.code != exitFailure {
+			t.Errorf("exit status %d, want 1", o.code)
+		}
+		for _, want := range []string{bad + ": ", "missing.pdf: no such file"} {
+			if !strings.Contains(o.stderr, want) {
+				t.Errorf("standard error %q lacks %q", o.stderr, want)
+			}
+		}
+		if left := tree(t, out); len(left) != 1 || left[0] != "one.md" {
+			t.Errorf("files %v, want one.md alone", left)
+		}
+	})
+	t.Run("a password opens an encrypted file", func(t *testing.T) {
+		b := pdftest.New()
+		b.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "between us")
+		locked := write(t, "locked.pdf", b.Encrypted("user", "owner"))
+		if out := ragifyOK(t, env, "parse", "--options", `{"password":"user"}`, locked); !strings.Contains(out, "between us") {
+			t.Errorf("Markdown %q", out)
+		}
+		for _, options := range []string{`{}`, `{"password":"wrong"}`} {
+			if o := ragify(t, env, "parse", "--options", options, locked); o.code != exitFailure || !strings.Contains(o.stderr, "password") || o.stdout != "" {
+				t.Errorf("options %s: %+v", options, o)
+			}
+		}
+	})
+	t.Run("what cannot be carried out is a usage error", func(t *testing.T) {
+		for name, args := range map[string][]string{
+			"nothing to do":            {},
+			"several files, no folder": {one, one},
+			"several formats":          {"-f", "markdown,json", one},
+			"unknown format":           {"-f", "word", one},
+			"unavailable format":       {"-f", "tagged-pdf", one},
+			"unknown option":           {"--options", `{"page":"1"}`, one},
+			"options are not JSON":     {"--options", `pages=1`, one},
+			"no jobs":                  {"--jobs", "0", one},
+			"results that collide":     {"-o", t.TempDir(), one, write(t, "one.pdf", pdftest.Pages(1))},
+		} {
+			if o := ragify(t, env, append([]string{"parse"}, args...)...); o.code != exitUsage || o.stdout != "" || !strings.HasPrefix(o.stderr, "ragify: ") {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+	})
+}
+
+// tree lists the files below dir.
+func tree(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		files = append(files, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

@@ -1,0 +1,385 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ragify/ragify/internal/pdfium/pdftest"
+)
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t))
+	server := start(t, env, "serve")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+
+	t.Run("from upload to Markdown", func(t *testing.T) {
+		j, err := c.upload(t.Context(), "report.pdf", pdftest.Pages(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Status != "pending" || j.PageCount != 3 {
+			t.Errorf("the new job is %+v", j)
+		}
+		j, err = c.follow(t.Context(), j.ID, func(demoJob) {})
+		if err != nil || j.Status != "done" {
+			t.Fatalf("job %+v, %v", j, err)
+		}
+		a := request(t, http.MethodGet, j.DownloadURLs["markdown"], "")
+		if a.status != 200 || !strings.Contains(a.body, "Page 1 of 3") {
+			t.Errorf("download: %d %q", a.status, a.body)
+		}
+		if !strings.HasPrefix(j.DownloadURLs["markdown"], server.api+"/files/") {
+			t.Errorf("without PUBLIC_URL the link is %s, which does not lead to %s", j.DownloadURLs["markdown"], server.api)
+		}
+		t.Run("which another account does not see", func(t *testing.T) {
+			_, other := user(t, env, "bob@example.com", "business")
+			if a := request(t, http.MethodGet, server.api+"/jobs/"+j.ID, other); a.status != 404 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	})
+	t.Run("errors are JSON on every route", func(t *testing.T) {
+		for path, want := range map[string]int{"/no/such/route": 404, "/auth/me": 401, "/jobs": 401, "/files/jobs/x/result.md": 403} {
+			a := request(t, http.MethodGet, server.api+path, "")
+			if code, _ := a.detail(t); a.status != want || code == "" {
+				t.Errorf("GET %s: %d %s, want %d", path, a.status, a.body, want)
+			}
+		}
+	})
+	t.Run("accounts and keys are managed beside it", func(t *testing.T) { testKeys(t, env, server) })
+	t.Run("a second one on its data directory says what is in the way", func(t *testing.T) {
+		if o := ragify(t, env, "serve"); o.code != exitFailure || !strings.Contains(o.stderr, "DATA_DIR") {
+			t.Errorf("%+v", o)
+		}
+	})
+	t.Run("the admin listener has metrics, the API has not", func(t *testing.T) {
+		if a := request(t, http.MethodGet, server.admin+"/metrics", ""); a.status != 200 || !strings.Contains(a.body, "ragify_http_requests_total") {
+			t.Errorf("%d %.300s", a.status, a.body)
+		}
+		if a := request(t, http.MethodGet, server.api+"/metrics", ""); a.status != 404 {
+			t.Errorf("the API answers %d", a.status)
+		}
+	})
+	t.Run("health tells", func(t *testing.T) {
+		address := strings.TrimPrefix(server.api, "http://")
+		ragifyOK(t, append(env, "LISTEN_ADDR="+address), "health")
+		if o := ragify(t, append(env, "LISTEN_ADDR=127.0.0.1:1"), "health"); o.code != exitFailure {
+			t.Errorf("of nobody: %+v", o)
+		}
+	})
+	t.Run("large uploads", func(t *testing.T) { testLargeUploads(t, server, key) })
+	t.Run("what it knows survives an orderly end", func(t *testing.T) {
+		server.terminate()
+		again := start(t, env, "serve")
+		a := request(t, http.MethodGet, again.api+"/jobs", key)
+		var list struct{ Total int }
+		if err := json.Unmarshal([]byte(a.body), &list); err != nil || list.Total == 0 {
+			t.Errorf("jobs after the restart: %s, %v", a.body, err)
+		}
+		again.terminate()
+	})
+}
+
+func testKeys(t *testing.T, env []string, server *process) {
+	id, key := user(t, env, "eve@example.com", "pro")
+	me := func(key string) answer { return request(t, http.MethodGet, server.api+"/auth/me", key) }
+	if a := me(key); a.status != 200 || !strings.Contains(a.body, id) {
+		t.Fatalf("GET /auth/me: %d %s", a.status, a.body)
+	}
+	var made keyView
+	out := ragifyOK(t, env, "key", "create", "--id", id, "--name", "second", "--json")
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		t.Fatal(err)
+	}
+	if a := me(made.RawKey); a.status != 200 {
+		t.Errorf("the second key: %d %s", a.status, a.body)
+	}
+	if out := ragifyOK(t, env, "key", "list", "--email", "eve@example.com"); strings.Contains(out, made.RawKey) || !strings.Contains(out, made.KeyPrefix) {
+		t.Errorf("key list shows %s", out)
+	}
+	ragifyOK(t, env, "key", "revoke", "--email", "eve@example.com", made.ID.String())
+	if a := me(made.RawKey); a.status != 401 {
+		t.Errorf("right after its revocation: %d %s", a.status, a.body)
+	}
+	if o := ragify(t, env, "key", "revoke", "--email", "eve@example.com", made.ID.String()); o.code != exitFailure {
+		t.Errorf("revoking it again: %+v", o)
+	}
+	ragifyOK(t, env, "user", "set-tier", "--email", "eve@example.com", "--tier", "free")
+	if a := me(key); a.status != 403 {
+		t.Errorf("an API key on the free plan: %d %s", a.status, a.body)
+	}
+	if o := ragify(t, env, "key", "create", "--id", id, "--name", "third"); o.code != exitFailure || !strings.Contains(o.stderr, "free") {
+		t.Errorf("a key on the free plan: %+v", o)
+	}
+	if o := ragify(t, env, "user", "create", "--email", "EVE@example.com"); o.code != exitFailure {
+		t.Errorf("the same address again: %+v", o)
+	}
+	var users []userView
+	if err := json.Unmarshal([]byte(ragifyOK(t, env, "user", "list", "--json")), &users); err != nil {
+		t.Fatal(err)
+	}
+	if last := users[len(users)-1]; string(last.ID) != id || last.Tier != "free" {
+		t.Errorf("the last account is %+v", last)
+	}
+}
+
+// testLargeUploads sends what the pro plan just allows, and what it just does not.
+func testLargeUploads(t *testing.T, server *process, key string) {
+	const limit = 150_000_000
+	before := residentMemory(t, server)
+	var most atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				tick.Stop()
+				return
+			case <-tick.C:
+				most.Store(max(most.Load(), residentMemory(t, server)))
+			}
+		}
+	}()
+	a := uploadPadded(t, server.api, key, limit)
+	close(stop)
+	<-stopped
+	if a.status != 201 {
+		t.Errorf("%d bytes: %d %s", limit, a.status, a.body)
+	}
+	if grown := most.Load() - before; grown > 32<<20 {
+		t.Errorf("resident memory grew by %d MiB during an upload of 150 MB", grown>>20)
+	}
+	a = uploadPadded(t, server.api, key, limit+1_000_000)
+	if code, facts := a.detail(t); a.status != 413 || facts["max_bytes"] != float64(limit) || facts["tier"] != "pro" {
+		t.Errorf("151 MB: %d %s %v", a.status, code, facts)
+	}
+}
+
+// residentMemory gives the process's memory in bytes, 0 where the system has no /proc.
+func residentMemory(t *testing.T, p *process) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		t.Errorf("VmRSS: %v", err)
+	}
+	return kilobytes << 10
+}
+
+// uploadPadded uploads a valid one-page PDF blown up to size bytes, without having it in memory.
+func uploadPadded(t *testing.T, api, key string, size int64) answer {
+	t.Helper()
+	pdf := pdftest.Pages(1)
+	// As an incremental update that adds nothing but space: the last startxref points to the old table.
+	at := bytes.LastIndex(pdf, []byte("startxref"))
+	tail := append([]byte("\n"), pdf[at:]...)
+	padding := io.LimitReader(spaces{}, size-int64(len(pdf)+len(tail)))
+	body, w := io.Pipe()
+	form := multipart.NewWriter(w)
+	go func() {
+		file, err := form.CreateFormFile("file", "large.pdf")
+		if err == nil {
+			_, err = io.Copy(file, io.MultiReader(bytes.NewReader(pdf), padding, bytes.NewReader(tail)))
+		}
+		if err == nil {
+			err = form.Close()
+		}
+		w.CloseWithError(err) // an early answer closes the pipe from the other side
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, api+"/jobs", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", key)
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("the answer did not come through: %v", err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(b)}
+}
+
+// spaces is an endless row of spaces.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// TestKilled kills the service in the middle of jobs. Whatever it was doing ends after the restart, and
+// no slot and no page is lost.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t), "JOB_TIMEOUT=5s", "WORKERS=2")
+	server := start(t, env, "serve")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	var ids []string
+	for i, pdf := range [][]byte{pdftest.Slow(), pdftest.Slow(), pdftest.Pages(2), pdftest.Pages(1)} {
+		j, err := c.upload(t.Context(), fmt.Sprintf("%d.pdf", i), pdf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, j.ID)
+	}
+	eventually(t, "both slow jobs at work", func() bool {
+		for _, id := range ids[:2] {
+			if jobOf(t, c, id).Status != "processing" {
+				return false
+			}
+		}
+		return true
+	})
+	server.kill9()
+
+	server = start(t, env, "serve")
+	c.base = server.api
+	for i, want := range []string{"failed", "failed", "done", "done"} { // the slow ones reach the time limit
+		eventually(t, "the end of job "+ids[i], func() bool { s := jobOf(t, c, ids[i]).Status; return s == "done" || s == "failed" })
+		if j := jobOf(t, c, ids[i]); j.Status != want {
+			t.Errorf("job %d is %s (%s), want %s", i, j.Status, j.ErrorMessage, want)
+		}
+	}
+	var me struct {
+		ActiveJobs int `json:"active_jobs"`
+		PagesUsed  int `json:"pages_used"`
+	}
+	a := request(t, http.MethodGet, server.api+"/auth/me", key)
+	if err := json.Unmarshal([]byte(a.body), &me); err != nil {
+		t.Fatal(err)
+	}
+	if me.ActiveJobs != 0 || me.PagesUsed != 3 {
+		t.Errorf("%d active jobs and %d pages used, want none and the 3 of the jobs that are done", me.ActiveJobs, me.PagesUsed)
+	}
+	server.terminate()
+}
+
+func jobOf(t *testing.T, c client, id string) (j demoJob) {
+	t.Helper()
+	a := request(t, http.MethodGet, c.base+"/jobs/"+id, c.key)
+	if a.status != 200 {
+		t.Fatalf("GET /jobs/%s: %d %s", id, a.status, a.body)
+	}
+	if err := json.Unmarshal([]byte(a.body), &j); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// TestTerminated ends the service while a job runs that does not finish in time.
+func TestTerminated(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t), "SHUTDOWN_GRACE=2s", "WORKERS=1")
+	server := start(t, env, "serve")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	j, err := c.upload(t.Context(), "slow.pdf", pdftest.Slow())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job at work", func() bool { return jobOf(t, c, j.ID).Status == "processing" })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		server.terminate()
+	}()
+	// Until the job has had its time, the service answers, but is not ready and takes nothing new.
+	eventually(t, "readiness turns 503", func() bool { return request(t, http.MethodGet, c.base+"/readyz", "").status == 503 })
+	if a := request(t, http.MethodGet, c.base+"/auth/me", key); a.status != 200 {
+		t.Errorf("GET /auth/me while stopping: %d %s", a.status, a.body)
+	}
+	if _, err := c.upload(t.Context(), "late.pdf", pdftest.Pages(1)); err == nil {
+		t.Error("a job was accepted while stopping")
+	}
+	<-ended
+	if !strings.Contains(server.logText(), `"msg":"stopped"`) {
+		t.Errorf("the log does not tell of an orderly end:\n%s", server.logText())
+	}
+
+	// The job went back to the queue; a worker beside a serve that has none takes it.
+	env = append(env, "JOB_TIMEOUT=2s")
+	server = start(t, append(env, "WORKERS=0"), "serve")
+	c.base = server.api
+	if s := jobOf(t, c, j.ID).Status; s != "pending" && s != "processing" {
+		t.Errorf("after the restart the job is %s", s)
+	}
+	worker := start(t, env, "work")
+	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "failed" })
+	worker.terminate()
+	server.terminate()
+}
+
+func TestWorkAlone(t *testing.T) {
+	t.Parallel()
+	env := environ(t, t.TempDir())
+	if o := ragify(t, env, "work"); o.code != exitFailure || !strings.Contains(o.stderr, "DATABASE_URL") {
+		t.Errorf("without a database: %+v", o)
+	}
+	if o := ragify(t, append(env, "WORKERS=0"), "work"); o.code != exitFailure || !strings.HasPrefix(o.stderr, "ragify: WORKERS: ") {
+		t.Errorf("without workers: %+v", o)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t))
+	up := ragifyOK(t, env, "migrate", "up")
+	if version := ragifyOK(t, env, "migrate", "version"); version != up || version == "0\n" {
+		t.Errorf("version %q after up gave %q", version, up)
+	}
+	for range 100 {
+		if ragifyOK(t, env, "migrate", "down") == "0\n" {
+			return
+		}
+	}
+	t.Error("migrate down never reaches 0")
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	o := ragify(t, environ(t, t.TempDir()), "demo")
+	if o.code != exitOK {
+		t.Fatalf("%+v", o)
+	}
+	for _, want := range []string{"curl http://127.0.0.1:", "-H 'X-Api-Key: rg_", "Harbour", "2 of 2000 pages this month", `"tier":"pro"`} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("it does not show %q:\n%s", want, o.stdout)
+		}
+	}
+	_, rest, _ := strings.Cut(o.stdout, "Postgres in ")
+	dir, _, _ := strings.Cut(rest, "\n")
+	if _, err := os.Stat(dir); !os.IsNotExist(err) || dir == "" {
+		t.Errorf("%q was left behind: %v", dir, err)
+	}
+	if o := ragify(t, environ(t, t.TempDir()), "demo", write(t, "bad.pdf", pdftest.Damaged())); o.code != exitFailure {
+		t.Errorf("of a damaged PDF: %+v", o)
+	}
+}
