@@ -111,14 +111,14 @@ func (b *bench) submit(t testing.TB, sub job.Submission) job.Job {
 	return j
 }
 
-// wantFault checks kind and code of err.
-func wantFault(t testing.TB, err error, kind fault.Kind, code string) *fault.Fault {
+// wantFault checks kind and code of err and returns what it says.
+func wantFault(t testing.TB, err error, kind fault.Kind, code string) fault.Fault {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Kind != kind || f.Code != code {
 		t.Fatalf("got error %v, want kind %d code %q", err, kind, code)
 	}
-	return f
+	return *f
 }
 
 // checkBooks checks the invariants that must hold between any two transactions.

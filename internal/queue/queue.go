@@ -27,34 +27,48 @@ import (
 	"github.com/ragify/ragify/internal/webhook"
 )
 
-// Store is what the queue needs of the service's memory; see package postgres for what each does.
+// Store is what the queue needs of the service's memory; package postgres says more of each.
 type Store interface {
+	// StartJob makes an active job processing; an ended one comes back as it is. NotFound: deleted.
 	StartJob(ctx context.Context, id uuid.UUID) (job.Job, error)
+	// SetProgress notes the number of pages done. NotFound: the work is in vain.
 	SetProgress(ctx context.Context, id uuid.UUID, done int) error
+	// FinishJob ends an active job, complete in the same transaction. Not finished: deleted or ended before.
 	FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, complete func(context.Context, pgx.Tx) error) (finished bool, err error)
+	// Reconcile ends jobs whose work is lost or given up.
 	Reconcile(ctx context.Context) (ended int, err error)
+	// ExpiredJobs finds jobs whose files are due for deletion.
 	ExpiredJobs(ctx context.Context, limit int) ([]uuid.UUID, error)
+	// MarkExpired notes that a job's files are deleted.
 	MarkExpired(ctx context.Context, id uuid.UUID) error
+	// Orphans tells which ids own no files any more.
 	Orphans(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	// PurgeIdempotencyKeys forgets keys that may be used anew.
 	PurgeIdempotencyKeys(ctx context.Context) (purged int64, err error)
 }
 
-// Engine converts. A fault of kind Invalid is the PDF's fault and final; any other error may go away.
-// progress is called with the number of pages done, never after Convert has returned.
+// Engine converts.
 type Engine interface {
+	// Convert writes the results of r. A fault of kind Invalid is the PDF's fault and final; any other
+	// error may go away. progress hears the number of pages done, never after Convert has returned.
 	Convert(ctx context.Context, r engine.Request, progress func(done, total int)) (engine.Result, error)
 }
 
 // Blobs keeps the files of jobs under job.Prefix.
 type Blobs interface {
+	// Fetch copies an object to a local file.
 	Fetch(ctx context.Context, key, path string) error
+	// Put stores an object, replacing one of the same key.
 	Put(ctx context.Context, key, mediaType string, r io.Reader) error
+	// DeletePrefix removes all objects whose keys start with prefix; none is fine.
 	DeletePrefix(ctx context.Context, prefix string) error
+	// List calls fn for all objects whose keys start with prefix, until it returns an error.
 	List(ctx context.Context, prefix string, fn func(key string, modified time.Time) error) error
 }
 
 // Webhooks delivers events; webhook.Sender does.
 type Webhooks interface {
+	// Send tries once. webhook.ErrGone means that no other attempt makes sense.
 	Send(ctx context.Context, e webhook.Event) error
 }
 

@@ -260,9 +260,12 @@ func take[T any](t *testing.T, c <-chan T, what string) T {
 // noBlobs takes everything and has nothing.
 type noBlobs struct{}
 
-func (noBlobs) Fetch(context.Context, string, string) error                               { return nil }
-func (noBlobs) Put(context.Context, string, string, io.Reader) error                      { return nil }
-func (noBlobs) DeletePrefix(context.Context, string) error                                { return nil }
+func (noBlobs) Fetch(context.Context, string, string) error { return nil }
+
+func (noBlobs) Put(context.Context, string, string, io.Reader) error { return nil }
+
+func (noBlobs) DeletePrefix(context.Context, string) error { return nil }
+
 func (noBlobs) List(context.Context, string, func(key string, mod time.Time) error) error { return nil }
 
 // noWebhooks delivers nothing.
