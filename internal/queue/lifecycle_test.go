@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/ragify/ragify/internal/blob"
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
@@ -333,4 +336,56 @@ func TestNoLeak(t *testing.T) {
 	}
 	// Connections of the pool keep a goroutine each while they are idle; the pool is the test's.
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
+}
+
+// TestBooksUnderFire lets everything happen at once: conversions that succeed, fail or stumble, jobs that
+// are deleted at any moment, and two processes killed in the middle of their work.
+func TestBooksUnderFire(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first, firstLines := b.startVictim(t)
+	second, secondLines := b.startVictim(t)
+	var jobs []job.Job
+	for range 60 {
+		jobs = append(jobs, b.submit(t, nil))
+	}
+	for range 4 { // each has its four workers busy
+		if !firstLines.Scan() || !secondLines.Scan() {
+			t.Fatal("a victim ended")
+		}
+	}
+	for range 2 {
+		start(t, b.config(fakeEngine(func(ctx context.Context, r engine.Request, progress func(int, int)) (engine.Result, error) {
+			progress(rand.IntN(4), 3)
+			switch rand.IntN(4) {
+			case 0:
+				return engine.Result{}, fault.New(fault.Invalid, "damaged_pdf", "This PDF is damaged.")
+			case 1:
+				return engine.Result{}, errors.New("stumbled")
+			}
+			return convertAtOnce(ctx, r, progress)
+		})))
+	}
+	var deleting sync.WaitGroup
+	for i := range 20 {
+		deleting.Go(func() {
+			if err := b.DeleteJob(t.Context(), b.owner.ID, jobs[3*i].ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := errors.Join(first.Process.Kill(), second.Process.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	deleting.Wait()
+	for i, j := range jobs {
+		if i%3 != 0 {
+			b.await(t, j.ID, ended)
+		}
+	}
+	b.awaitIdle(t)
+	pgtest.CheckBooks(t, b.pool)
+	if a, err := b.Account(t.Context(), b.owner.ID); err != nil || a.ActiveJobs != 0 {
+		t.Errorf("%d slots are still taken, %v", a.ActiveJobs, err)
+	}
 }
