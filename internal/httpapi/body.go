@@ -11,10 +11,9 @@ import (
 // server closes the connection meanwhile, they get a broken pipe instead of the reason. So an early
 // answer is sent at once, and the rest of the body is read and thrown away, within bounds.
 const (
-	uploadStall = time.Minute     // the longest silence in the middle of a body that is wanted
-	drainStall  = 5 * time.Second // the same for one that is thrown away
-	drainTime   = 5 * time.Minute
-	drainBytes  = 2 << 30
+	drainStall = 5 * time.Second // the longest silence in the middle of a body that is thrown away
+	drainTime  = 5 * time.Minute
+	drainBytes = 2 << 30
 	// smallRest is what is read even before the answer, to be able to keep the connection.
 	smallRest = 4 << 10
 )
@@ -34,7 +33,7 @@ func (s *server) keepConnection(next http.Handler) http.Handler {
 			return
 		}
 		b := &body{
-			ReadCloser: r.Body, control: control, declared: r.ContentLength,
+			ReadCloser: r.Body, control: control, declared: r.ContentLength, stall: s.UploadStall,
 			waits: strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 		}
 		r.Body = b
@@ -52,17 +51,18 @@ func (s *server) keepConnection(next http.Handler) http.Handler {
 type body struct {
 	io.ReadCloser
 	control  *http.ResponseController
-	declared int64     // Content-Length, -1 when unknown
-	waits    bool      // the client sends nothing before it is told to
-	read     int64     // bytes
-	ended    bool      // io.EOF was seen
-	failed   bool      // another error was seen
-	deadline time.Time // of the connection's reads
+	declared int64         // Content-Length, -1 when unknown
+	stall    time.Duration // the longest silence
+	waits    bool          // the client sends nothing before it is told to
+	read     int64         // bytes
+	ended    bool          // io.EOF was seen
+	failed   bool          // another error was seen
+	deadline time.Time     // of the connection's reads
 }
 
-// Read is as in io.Reader. It fails when the client falls silent for uploadStall.
+// Read is as in io.Reader. It fails when the client falls silent for too long.
 func (b *body) Read(p []byte) (int, error) {
-	return b.readWithin(p, uploadStall)
+	return b.readWithin(p, b.stall)
 }
 
 func (b *body) readWithin(p []byte, stall time.Duration) (int, error) {

@@ -105,6 +105,10 @@ func (s *server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 			allowed = append(allowed, method)
 		}
 	}
+	if len(allowed) == 0 { // a method that chi has never heard of, anywhere
+		s.notFound(w, r)
+		return
+	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	s.fail(w, r, fault.Newf(fault.MethodNotAllowed, "method_not_allowed", "This address answers %s only.", strings.Join(allowed, " and ")).
 		With("allowed", allowed))

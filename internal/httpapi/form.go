@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -102,9 +101,9 @@ func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
 			break
 		}
 		if err != nil {
-			return fr.form, fr.errBody(r.Context(), err)
+			return fr.form, fr.errBody(err)
 		}
-		if err := fr.readPart(r.Context(), part); err != nil {
+		if err := fr.readPart(part); err != nil {
 			return fr.form, err
 		}
 	}
@@ -119,7 +118,7 @@ func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
 	return fr.form, nil
 }
 
-func (fr *formReader) readPart(ctx context.Context, part *multipart.Part) error {
+func (fr *formReader) readPart(part *multipart.Part) error {
 	name := part.FormName()
 	if name != "file" && name != "options" && name != "webhook_url" {
 		name = clipped(name)
@@ -132,7 +131,7 @@ func (fr *formReader) readPart(ctx context.Context, part *multipart.Part) error 
 	fr.seen[name] = true
 	switch name {
 	case "options":
-		raw, err := fr.readField(ctx, part, name, maxOptions)
+		raw, err := fr.readField(part, name, maxOptions)
 		if err != nil {
 			return err
 		}
@@ -141,7 +140,7 @@ func (fr *formReader) readPart(ctx context.Context, part *multipart.Part) error 
 		}
 		return fr.server.checkOptions(fr.form.options, fr.plan)
 	case "webhook_url":
-		raw, err := fr.readField(ctx, part, name, maxWebhookURL)
+		raw, err := fr.readField(part, name, maxWebhookURL)
 		if err != nil {
 			return err
 		}
@@ -149,14 +148,14 @@ func (fr *formReader) readPart(ctx context.Context, part *multipart.Part) error 
 		return fr.server.checkWebhookURL(fr.form.webhookURL)
 	default:
 		fr.form.fileName = cleanFileName(part.FileName())
-		return fr.readFile(ctx, part)
+		return fr.readFile(part)
 	}
 }
 
-func (fr *formReader) readField(ctx context.Context, part io.Reader, name string, limit int64) ([]byte, error) {
+func (fr *formReader) readField(part io.Reader, name string, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(part, limit+1))
 	if err != nil {
-		return nil, fr.errBody(ctx, err)
+		return nil, fr.errBody(err)
 	}
 	if int64(len(raw)) > limit {
 		return nil, fault.Newf(fault.TooLarge, "body_too_large", "The field %q is larger than %d bytes.", name, limit).
@@ -166,16 +165,16 @@ func (fr *formReader) readField(ctx context.Context, part io.Reader, name string
 }
 
 // readFile copies the upload to the disk. Memory use does not depend on its size.
-func (fr *formReader) readFile(ctx context.Context, part io.Reader) error {
+func (fr *formReader) readFile(part io.Reader) error {
 	head := make([]byte, headerWithin)
 	n, err := io.ReadFull(part, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return fr.errBody(ctx, err)
+		return fr.errBody(err)
 	}
 	// A part that the connection cut off ends with the same error as a short file: the rest tells.
 	if err == io.ErrUnexpectedEOF {
 		if _, err := part.Read(make([]byte, 1)); err != nil && err != io.EOF {
-			return fr.errBody(ctx, err)
+			return fr.errBody(err)
 		}
 	}
 	if n == 0 {
@@ -187,10 +186,10 @@ func (fr *formReader) readFile(ctx context.Context, part io.Reader) error {
 	if !bytes.Contains(head[:n], []byte("%PDF-")) {
 		return fault.New(fault.Invalid, "not_a_pdf", "The file is not a PDF: it has no %PDF- header.").With("field", "file")
 	}
-	return fr.spool(ctx, io.MultiReader(bytes.NewReader(head[:n]), part))
+	return fr.spool(io.MultiReader(bytes.NewReader(head[:n]), part))
 }
 
-func (fr *formReader) spool(ctx context.Context, upload io.Reader) (err error) {
+func (fr *formReader) spool(upload io.Reader) (err error) {
 	defer fault.Op(&err, "httpapi.spool")
 	f := fr.form
 	if f.dir, err = os.MkdirTemp(fr.server.TempDir, "upload-"); err != nil {
@@ -223,7 +222,7 @@ func (fr *formReader) spool(ctx context.Context, upload io.Reader) (err error) {
 			return nil
 		}
 		if readErr != nil {
-			return fr.errBody(ctx, readErr)
+			return fr.errBody(readErr)
 		}
 	}
 }
@@ -233,15 +232,13 @@ func errDisk(cause error) error {
 	return fault.New(fault.Unavailable, "storage_unavailable", "The service cannot store the upload right now. Try again shortly.").Because(cause)
 }
 
-// errBody tells why a body could not be read to its end.
-func (fr *formReader) errBody(ctx context.Context, cause error) error {
+// errBody tells why a body could not be read to its end. When the client has left, nobody reads it.
+func (fr *formReader) errBody(cause error) error {
 	var tooLarge *http.MaxBytesError
 	var network interface{ Timeout() bool }
 	switch {
 	case errors.As(cause, &tooLarge):
 		return errTooLarge(fr.limit, fr.plan.Tier)
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case errors.Is(cause, io.ErrUnexpectedEOF), errors.As(cause, &network):
 		return fault.New(fault.Invalid, "upload_interrupted", "The upload broke off. Send it again.").Because(cause)
 	default:

@@ -101,6 +101,7 @@ type Deps struct {
 	TempDir        string        // uploads are here while they are checked; "" means the system's
 	URLLifetime    time.Duration // of download URLs; default 1 h
 	InspectTimeout time.Duration // for the engine to look at an upload; default 1 min
+	UploadStall    time.Duration // the longest silence in the middle of an upload; default 1 min
 	CORSOrigins    []string      // origins of browser front ends; none: no CORS headers
 
 	Now      func() time.Time      // default time.Now
@@ -143,6 +144,9 @@ func newServer(d Deps) (*server, error) {
 	}
 	if d.InspectTimeout <= 0 {
 		d.InspectTimeout = time.Minute
+	}
+	if d.UploadStall <= 0 {
+		d.UploadStall = time.Minute
 	}
 	m, err := newMetrics(d.Registry)
 	if err != nil {
