@@ -95,7 +95,7 @@ func (e *Engine) Close() error {
 		c.kill()
 	}
 	for _, c := range all {
-		c.end()
+		e.drop(c)
 	}
 	e.starter.stop()
 	return nil
@@ -203,12 +203,12 @@ func (e *Engine) do(ctx context.Context, r request, report func(done, total int)
 	defer release()
 	resp, err := c.exchange(ctx, r, report)
 	if err != nil {
-		c.end()
+		e.drop(c)
 		return response{}, e.explain(ctx, c, err)
 	}
 	if resp.Fault != nil {
 		if resp.Fault.Fatal {
-			c.end()
+			e.drop(c)
 			e.log.Error("engine child failed", "pid", c.pid, "error", resp.Fault.Cause, "stderr", c.stderr.String())
 		} else {
 			e.putBack(c)
@@ -282,6 +282,7 @@ func (e *Engine) takeIdle() *child {
 		if c.alive() {
 			return c
 		}
+		// Its process has been reaped; the goroutine of spawn takes it off the list.
 		c.end()
 	}
 	return nil
@@ -302,7 +303,7 @@ func (e *Engine) start(ctx context.Context) (*child, error) {
 		err = errUnexpected
 	}
 	if err != nil {
-		c.end()
+		e.drop(c)
 		switch {
 		case e.isClosing():
 			return nil, shuttingDown()
@@ -329,11 +330,22 @@ func (e *Engine) spawn() (*child, error) {
 	e.live[c] = struct{}{}
 	go func() {
 		<-c.gone
-		e.mu.Lock()
-		delete(e.live, c)
-		e.mu.Unlock()
+		e.forget(c)
 	}()
 	return c, nil
+}
+
+// drop ends a child that is not idle.
+func (e *Engine) drop(c *child) {
+	c.end()
+	e.forget(c)
+}
+
+// forget takes a child that is gone off the list of the living.
+func (e *Engine) forget(c *child) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.live, c)
 }
 
 // putBack makes a child available to the next request.

@@ -33,14 +33,17 @@ func (f *File) Content(n int, into *document.Content) (err error) {
 	if err != nil {
 		return err
 	}
-	defer f.inst.call(fnClosePage, page)
 	g := f.inst.readGeometry(page)
 	f.geometry[n] = g
 	into.Width, into.Height = g.width, g.height
+	f.readLinks(page, g, into)
+	if page, err = f.flatten(n, page); err != nil {
+		return err
+	}
+	defer f.inst.call(fnClosePage, page)
 
 	w := walker{inst: f.inst, into: into, objects: make(map[uint32]int32)}
 	w.page(page, g.toPage)
-	f.readLinks(page, g, into)
 	f.readGlyphs(page, g, w.objects, into)
 	return f.crashed()
 }
@@ -56,6 +59,41 @@ func (f *File) loadPage(n int) (uint64, error) {
 			Because(errors.Join(errors.New("PDFium cannot load the page"), f.inst.readErr))
 	}
 	return page, nil
+}
+
+// The types of annotations whose appearance is text that belongs to the page.
+const (
+	annotFreeText = 3
+	annotStamp    = 13
+	annotWidget   = 20 // a form field
+)
+
+// maxAnnotations bounds the annotations looked at on a page.
+const maxAnnotations = 10_000
+
+// flatten makes form fields, stamps and free text part of the page's content, for a reader sees no
+// difference; PDFium does not count them as text otherwise. It changes the file in memory, not on disk, and
+// takes the annotations off the page. It gives the page to go on with, which may have been loaded anew.
+func (f *File) flatten(n int, page uint64) (uint64, error) {
+	i := f.inst
+	written := false
+	for k, count := 0, min(i.num(fnPageGetAnnotCount, page), maxAnnotations); k < count && !written; k++ {
+		annot := i.ptr(fnPageGetAnnot, page, uint64(k))
+		if annot == 0 {
+			continue
+		}
+		switch i.num(fnAnnotGetSubtype, annot) {
+		case annotFreeText, annotStamp, annotWidget:
+			written = true
+		}
+		i.call(fnPageCloseAnnot, annot)
+	}
+	const asOnScreen, done = 0, 1
+	if !written || i.num(fnPageFlatten, page, asOnScreen) != done {
+		return page, f.crashed()
+	}
+	i.call(fnClosePage, page)
+	return f.loadPage(n)
 }
 
 // textObject is what all glyphs of a PDF text object have in common.

@@ -75,6 +75,12 @@ const (
 	fnFontGetWeight
 	fnFontGetItalicAngle
 
+	fnPageGetAnnotCount
+	fnPageGetAnnot
+	fnPageCloseAnnot
+	fnAnnotGetSubtype
+	fnPageFlatten
+
 	fnLinkEnumerate
 	fnLinkGetAction
 	fnLinkGetAnnotRect
@@ -161,6 +167,12 @@ var functionNames = [numFunctions]string{
 	fnFontGetFlags:             "FPDFFont_GetFlags",
 	fnFontGetWeight:            "FPDFFont_GetWeight",
 	fnFontGetItalicAngle:       "FPDFFont_GetItalicAngle",
+
+	fnPageGetAnnotCount: "FPDFPage_GetAnnotCount",
+	fnPageGetAnnot:      "FPDFPage_GetAnnot",
+	fnPageCloseAnnot:    "FPDFPage_CloseAnnot",
+	fnAnnotGetSubtype:   "FPDFAnnot_GetSubtype",
+	fnPageFlatten:       "FPDFPage_Flatten",
 
 	fnLinkEnumerate:       "FPDFLink_Enumerate",
 	fnLinkGetAction:       "FPDFLink_GetAction",

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,6 +126,60 @@ var errBadDisk = errors.New("bad disk")
 type failingReader struct{}
 
 func (failingReader) ReadAt([]byte, int64) (int, error) { return 0, errBadDisk }
+
+func TestPrepareCache(t *testing.T) {
+	t.Run("makes the directory for us alone", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "a", "cache")
+		lock, err := prepareCache(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.release()
+		info, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o700 {
+			t.Errorf("mode %o, want 700", info.Mode().Perm())
+		}
+	})
+	t.Run("refuses a directory that others can write to", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // that is the point
+			t.Fatal(err)
+		}
+		if _, err := New(context.Background(), Config{CacheDir: dir}); err == nil {
+			t.Error("accepted")
+		}
+	})
+	t.Run("lets one compile at a time", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+			t.Fatal(err)
+		}
+		first, err := prepareCache(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var released atomic.Bool
+		second := make(chan error)
+		go func() {
+			lock, err := prepareCache(dir)
+			if err == nil {
+				if !released.Load() {
+					err = errors.New("the second one did not wait")
+				}
+				lock.release()
+			}
+			second <- err
+		}()
+		released.Store(true)
+		first.release()
+		if err := <-second; err != nil {
+			t.Error(err)
+		}
+	})
+}
 
 func TestBlockReader(t *testing.T) {
 	data := make([]byte, 10*blockSize+123)

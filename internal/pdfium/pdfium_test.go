@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -183,6 +181,19 @@ func TestContent(t *testing.T) {
 		})
 		if got := c.Glyphs[0].MCID; got != 7 {
 			t.Errorf("mcid %d, want 7", got)
+		}
+	})
+	t.Run("form fields are read where they stand, and links beside them stay", func(t *testing.T) {
+		c := content(t, func(p *pdftest.Page) {
+			p.Text(50, 500, 12, pdftest.Regular, "Name:")
+			p.Field(100, 496, 100, 16, "Ada")
+			p.Link(50, 390, 150, 410, "https://example.org/")
+		})
+		if got := text(c); got != "Name:Ada" || len(c.Links) != 1 {
+			t.Fatalf("text %q, links %v", got, c.Links)
+		}
+		if g := c.Glyphs[5]; math.Abs(g.OriginX-102) > 0.1 || math.Abs(g.OriginY-100) > 0.1 || g.Size != 10 {
+			t.Errorf("the field's text stands at %v, %v in size %v", g.OriginX, g.OriginY, g.Size)
 		}
 	})
 	t.Run("a second page does not inherit from the first", func(t *testing.T) {
@@ -509,36 +520,6 @@ func TestRuntime(t *testing.T) {
 	t.Run("a memory limit must make sense", func(t *testing.T) {
 		if _, err := pdfium.New(context.Background(), pdfium.Config{MemoryLimit: 1 << 20}); err == nil {
 			t.Error("one megabyte was accepted")
-		}
-	})
-}
-
-func TestNew_keeps_its_cache_private(t *testing.T) {
-	t.Run("the directory is made for us alone", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("compiles PDFium")
-		}
-		dir := filepath.Join(t.TempDir(), "cache")
-		r, err := pdfium.New(context.Background(), pdfium.Config{CacheDir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = r.Close() }()
-		info, err := os.Stat(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode().Perm() != 0o700 {
-			t.Errorf("mode %o, want 700", info.Mode().Perm())
-		}
-	})
-	t.Run("a directory that others can write to is refused", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // that is the point
-			t.Fatal(err)
-		}
-		if _, err := pdfium.New(context.Background(), pdfium.Config{CacheDir: dir}); err == nil {
-			t.Error("accepted")
 		}
 	})
 }

@@ -60,6 +60,7 @@ type Page struct {
 	crop          []float64
 	content       strings.Builder
 	links         []link
+	fields        []field
 	streams       []attachment
 	compressed    bool
 }
@@ -72,6 +73,11 @@ type attachment struct{ dict, data, category, entry string }
 type link struct {
 	left, bottom, right, top float64
 	uri                      string
+}
+
+type field struct {
+	x, y, width, height float64
+	value               string
 }
 
 // Page adds an empty page of the given size in points.
@@ -132,6 +138,11 @@ const formDict = "/Type /XObject /Subtype /Form /BBox [-10000 -10000 10000 10000
 // Link adds a link annotation to a web address over a rectangle given by two corners.
 func (p *Page) Link(left, bottom, right, top float64, uri string) {
 	p.links = append(p.links, link{left, bottom, right, top, uri})
+}
+
+// Field adds a form field with corner (x, y) that shows a value.
+func (p *Page) Field(x, y, width, height float64, value string) {
+	p.fields = append(p.fields, field{x, y, width, height, value})
 }
 
 // Rotate sets /Rotate: clockwise degrees, a multiple of 90.
@@ -247,6 +258,14 @@ func (p *Page) write(w *writer, self, parent int) {
 		id := w.reserve()
 		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /Link /Border [0 0 0] /Rect [%s] /A << /S /URI /URI %s >> >>",
 			numbers(l.left, l.bottom, l.right, l.top), w.text(id, l.uri)))
+		fmt.Fprintf(&annots, "%d 0 R ", id)
+	}
+	for _, d := range p.fields {
+		look := w.stream(fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [0 0 %s] /Resources << %s >>", numbers(d.width, d.height), fontResources()),
+			fmt.Sprintf("/Tx BMC BT /F0 10 Tf 2 4 Td %s Tj ET EMC", literal(d.value)))
+		id := w.reserve()
+		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /F 4 /T %s /V %s /Rect [%s] /AP << /N %d 0 R >> >>",
+			w.text(id, fmt.Sprint("field", id)), w.text(id, d.value), numbers(d.x, d.y, d.x+d.width, d.y+d.height), look))
 		fmt.Fprintf(&annots, "%d 0 R ", id)
 	}
 	var box strings.Builder
