@@ -3,7 +3,7 @@ package api
 
 import _ "embed"
 
-//go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml
+//go:generate go tool oapi-codegen -config oapi-codegen.yaml -o server.gen.go openapi.yaml
 
 // Spec is openapi.yaml as served at GET /openapi.yaml. Do not modify.
 //
