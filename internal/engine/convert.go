@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ragify/ragify/internal/document"
@@ -49,6 +50,7 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*docum
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough,
 	})
+	keepOffPage := slices.Contains(o.ContentSafetyOff, "off-page") || slices.Contains(o.ContentSafetyOff, "all")
 	var found findings
 	var reported time.Time
 	for i, n := range pages {
@@ -58,6 +60,9 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*docum
 		case err != nil:
 			return nil, err
 		default:
+			if !keepOffPage {
+				dropOffPage(&s.content)
+			}
 			found.look(&s.content)
 		}
 		analyzer.Add(&s.content)
@@ -71,6 +76,16 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*docum
 	doc := analyzer.Document(file.Meta(), file.Outline(), file.NumPages())
 	doc.Warnings = append(doc.Warnings, found.warnings()...)
 	return doc, nil
+}
+
+// dropOffPage removes glyphs and images that lie wholly off the page: no reader sees them. They are left
+// over from cut pages, or hidden there on purpose.
+func dropOffPage(c *document.Content) {
+	off := func(b document.Box) bool {
+		return b.Right <= 0 || b.Bottom <= 0 || b.Left >= c.Width || b.Top >= c.Height
+	}
+	c.Glyphs = slices.DeleteFunc(c.Glyphs, func(g document.Glyph) bool { return off(g.Loose) })
+	c.Images = slices.DeleteFunc(c.Images, func(i document.Image) bool { return off(i.Box) })
 }
 
 // writeOutput writes one format's file.

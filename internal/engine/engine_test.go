@@ -268,6 +268,29 @@ func TestConvert(t *testing.T) {
 			t.Errorf("warnings %+v", got.Warnings)
 		}
 	})
+	t.Run("leaves out what lies off the page, unless told not to", func(t *testing.T) {
+		b := pdftest.New()
+		p := b.Page(300, 300)
+		p.Text(50, 200, 12, pdftest.Regular, "Visible")
+		p.Text(50, 400, 12, pdftest.Regular, "Above")
+		path := save(t, b.Bytes())
+		for _, off := range []string{"", "off-page", "all"} {
+			r := request(t, path, option.Text)
+			if off != "" {
+				r.Options.ContentSafetyOff = []string{off}
+			}
+			if _, err := e.Convert(within(t), r, nil); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(filepath.Join(r.OutDir, "out.txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(data, []byte("Visible")) || bytes.Contains(data, []byte("Above")) != (off != "") {
+				t.Errorf("%q off: %q", off, data)
+			}
+		}
+	})
 	t.Run("refuses a stem that leaves the folder", func(t *testing.T) {
 		r := request(t, save(t, pdftest.Text("x")))
 		r.Stem = "../out"
