@@ -70,9 +70,12 @@ type Inserter struct {
 	client *river.Client[pgx.Tx]
 }
 
-// NewInserter makes an inserter on a migrated database.
+// NewInserter makes an inserter on a migrated database. logger nil means slog.Default().
 func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger, FetchCooldown: notifyCooldown})
+	if logger == nil {
+		logger = slog.Default()
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: riverLogger(logger), FetchCooldown: notifyCooldown})
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func New(c Config) (*Queue, error) {
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		// Ours, not River's default of host name and time: the sentinel's lock hangs on it.
 		ID:            "ragify-" + uuid.NewString(),
-		Logger:        q.logger,
+		Logger:        riverLogger(q.logger),
 		Workers:       workers,
 		FetchCooldown: fetchCooldown,
 		Queues: map[string]river.QueueConfig{

@@ -78,10 +78,16 @@ func (s *sentinel) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := s.watch(ctx); err != nil && ctx.Err() == nil {
+		err := s.watch(ctx)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() == nil {
 			s.logger.WarnContext(ctx, "lost the connection that shows this worker alive; connecting again", "error", err)
-			s.disconnect(ctx)
-			s.reconnect(ctx)
+		}
+		s.disconnect(ctx)
+		if !s.reconnect(ctx) {
+			return
 		}
 	}
 }
@@ -103,14 +109,18 @@ func (s *sentinel) connect(ctx context.Context) error {
 	return nil
 }
 
-func (s *sentinel) reconnect(ctx context.Context) {
-	for s.connect(ctx) != nil {
+// reconnect tries until it has a connection, or until ctx ends: false.
+func (s *sentinel) reconnect(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		if s.connect(ctx) == nil {
+			return true
+		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-time.After(reconnectPause):
 		}
 	}
+	return false
 }
 
 func (s *sentinel) disconnect(ctx context.Context) {
