@@ -218,6 +218,35 @@ func TestLivingWorker(t *testing.T) {
 	})
 }
 
+func TestDroppedConnections(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	started, release := make(chan string, 4), make(chan struct{})
+	var calls atomic.Int32
+	start(t, b.config(fakeEngine(func(ctx context.Context, r engine.Request, progress func(int, int)) (engine.Result, error) {
+		calls.Add(1)
+		started <- r.Source
+		<-release
+		return convertAtOnce(ctx, r, progress)
+	})))
+	jobs := []job.Job{b.submit(t, nil), b.submit(t, nil)}
+	for range jobs {
+		take(t, started, "the conversion runs")
+	}
+	// As when Postgres restarts, or a proxy in between.
+	if _, err := b.pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	for _, j := range jobs {
+		b.awaitSQL(t, "the job is done", `SELECT status = 'done' FROM jobs WHERE id = $1`, j.ID)
+	}
+	if n := calls.Load(); n != 2 {
+		t.Errorf("%d conversions of 2 jobs", n)
+	}
+	pgtest.CheckBooks(t, b.pool)
+}
+
 func TestStop(t *testing.T) {
 	t.Parallel()
 
