@@ -49,7 +49,7 @@ func (s *keySet) key(ctx context.Context, id string) (*clerk.JSONWebKey, error) 
 	if id == "" {
 		return nil, errUnknownKey
 	}
-	if key, err, settled := s.cached(id); settled {
+	if key, settled, err := s.cached(id); settled {
 		return key, err
 	}
 	select {
@@ -58,12 +58,12 @@ func (s *keySet) key(ctx context.Context, id string) (*clerk.JSONWebKey, error) 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	key, err, _ := s.cached(id)
+	key, _, err := s.cached(id)
 	return key, err
 }
 
 // cached answers from memory. It is not settled when a fetch may bring a better answer.
-func (s *keySet) cached(id string) (key *clerk.JSONWebKey, err error, settled bool) {
+func (s *keySet) cached(id string) (key *clerk.JSONWebKey, settled bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -74,13 +74,13 @@ func (s *keySet) cached(id string) (key *clerk.JSONWebKey, err error, settled bo
 	settled = key != nil && age < keyTTL || now.Sub(s.tried) < fetchPause
 	switch {
 	case key != nil:
-		return key, nil, settled
+		return key, settled, nil
 	case s.failure != nil:
-		return nil, fault.New(fault.Unavailable, "identity_provider_unavailable",
+		return nil, settled, fault.New(fault.Unavailable, "identity_provider_unavailable",
 			"The identity provider cannot be reached to check this session token. Try again shortly.").
-			After(fetchPause).Because(s.failure), settled
+			After(fetchPause).Because(s.failure)
 	default:
-		return nil, errUnknownKey, settled
+		return nil, settled, errUnknownKey
 	}
 }
 

@@ -79,16 +79,16 @@ func TestEveryEndpoint(t *testing.T) {
 	pro, free := w.user(plan.Pro), w.user(plan.Free)
 	for _, e := range protected() {
 		t.Run(e[0]+e[1]+"/needs credentials", func(t *testing.T) {
-			w.send(e[0], e[1], nil).fails(http.StatusUnauthorized, "missing_credentials")
+			w.in(t).send(e[0], e[1], nil).fails(http.StatusUnauthorized, "missing_credentials")
 		})
 		t.Run(e[0]+e[1]+"/refuses keys on plans without API access", func(t *testing.T) {
-			detail := free.send(e[0], e[1], nil).fails(http.StatusForbidden, "api_access_not_in_plan")
+			detail := free.in(t).send(e[0], e[1], nil).fails(http.StatusForbidden, "api_access_not_in_plan")
 			facts(t, detail, map[string]any{"tier": "free"})
 		})
 		t.Run(e[0]+e[1]+"/takes a key or a token", func(t *testing.T) {
 			for _, a := range []answer{
-				pro.send(e[0], e[1], nil),
-				w.send(e[0], e[1], nil, "Authorization", "Bearer "+w.token("user_1")),
+				pro.in(t).send(e[0], e[1], nil),
+				w.in(t).send(e[0], e[1], nil, "Authorization", "Bearer "+w.token("user_1")),
 			} {
 				if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 					t.Errorf("%d %s", a.status, a.body)
@@ -146,7 +146,7 @@ func TestTokens(t *testing.T) {
 		"not UTF-8":                        "Bearer \xff.\xff.\xff",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.send(http.MethodGet, "/auth/me", nil, "Authorization", header).fails(http.StatusUnauthorized, "invalid_token")
+			w.in(t).send(http.MethodGet, "/auth/me", nil, "Authorization", header).fails(http.StatusUnauthorized, "invalid_token")
 		})
 	}
 }

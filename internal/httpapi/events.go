@@ -41,6 +41,9 @@ func (s *server) streamJobEvents(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	if err := stream.show(ctx, j); err != nil || !j.Status.Active() {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"net/url"
 	"os"
 	"path"
 	"strings"
@@ -145,7 +144,7 @@ func (fr *formReader) readPart(part *multipart.Part) error {
 			return err
 		}
 		fr.form.webhookURL = strings.TrimSpace(string(raw))
-		return fr.server.checkWebhookURL(fr.form.webhookURL)
+		return fr.server.CheckWebhookURL(fr.form.webhookURL)
 	default:
 		fr.form.fileName = cleanFileName(part.FileName())
 		return fr.readFile(part)
@@ -242,7 +241,8 @@ func (fr *formReader) errBody(cause error) error {
 	case errors.Is(cause, io.ErrUnexpectedEOF), errors.As(cause, &network):
 		return fault.New(fault.Invalid, "upload_interrupted", "The upload broke off. Send it again.").Because(cause)
 	default:
-		return fault.New(fault.Invalid, "malformed_multipart", "The multipart body is malformed.").Because(cause)
+		// Without the cause: it would bring the part's header, and so the file's name, into the log.
+		return fault.New(fault.Invalid, "malformed_multipart", "The multipart body is malformed.")
 	}
 }
 
@@ -269,25 +269,6 @@ func (s *server) checkOptions(o option.Options, p plan.Plan) error {
 			return fault.Newf(fault.Invalid, "format_unavailable", "The format %q is not available yet.", f).
 				With("field", "format").With("allowed", available)
 		}
-	}
-	return nil
-}
-
-func (s *server) checkWebhookURL(raw string) error {
-	refusal := fault.New(fault.Invalid, "invalid_webhook_url", "The webhook_url must be an absolute http or https URL.").With("field", "webhook_url")
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return refusal
-	}
-	if s.CheckWebhookURL == nil {
-		return nil
-	}
-	err = s.CheckWebhookURL(raw)
-	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind == fault.Invalid {
-		return f
-	}
-	if err != nil {
-		return refusal.Because(err)
 	}
 	return nil
 }

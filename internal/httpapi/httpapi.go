@@ -85,7 +85,7 @@ type Deps struct {
 
 	// FormatAvailable tells whether there is a writer for a format of the contract.
 	FormatAvailable func(option.Format) bool
-	// CheckWebhookURL refuses URLs that webhooks will not be sent to; optional, the form is checked anyway.
+	// CheckWebhookURL refuses, with a fault Invalid, what webhooks will not be sent to.
 	CheckWebhookURL func(url string) error
 	// WebhookSecret gives the secret that an account's webhooks are signed with.
 	WebhookSecret func(account.ID) string
@@ -157,7 +157,7 @@ func newServer(d Deps) (*server, error) {
 
 func (s *server) routes() *chi.Mux {
 	r := chi.NewRouter()
-	r.Use(s.observe, s.rescue, s.keepConnection, secure)
+	r.Use(s.observe, s.keepConnection, s.rescue, secure)
 	if len(s.CORSOrigins) > 0 {
 		r.Use(allowOrigins(s.CORSOrigins))
 	}

@@ -68,7 +68,7 @@ func TestSubmit(t *testing.T) {
 func TestSubmit_takes_the_fields_in_any_order(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(plan.Business)
-	file := field{"file", `C:\Users\ada\..\Quarterly ‮report.pdf`, fakePDF(1)}
+	file := field{"file", `C:\Users\ada\..\Quarterly ` + "\u202ereport.pdf", fakePDF(1)}
 	options := field{"options", "options.json", `{"keep_line_breaks": true}`}
 	hook := field{"webhook_url", "", "https://example.com/hook"}
 	for _, f := range []form{{file, options, hook}, {options, file, hook}, {hook, options, file}} {
@@ -124,6 +124,7 @@ func TestSubmit_refuses(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			pro := pro.in(t)
 			facts(t, pro.upload(tc.form).fails(tc.status, tc.code), tc.facts)
 			if tc.status != 413 { // a dry run gives the same
 				dry := pro.uploadTo("/jobs?dry_run=true", tc.form).fails(tc.status, tc.code)
@@ -207,7 +208,7 @@ func TestSubmit_dry_run(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := u.uploadTo("/jobs?dry_run=true", tc.form).want(http.StatusOK).object()
+			got := u.in(t).uploadTo("/jobs?dry_run=true", tc.form).want(http.StatusOK).object()
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

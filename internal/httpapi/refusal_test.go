@@ -114,6 +114,7 @@ func TestRefusal_reaches_clients_that_send_everything_first(t *testing.T) {
 		"an unknown field is first": {key(pro) + "Transfer-Encoding: chunked\r\n", []field{{"x", "", ""}}, "%PDF-", 400, "unknown_field", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := w.in(t)
 			conn := w.rawConn()
 			head, tail, length := bigForm(bigBody, tc.before...)
 			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=bound\r\n%s", tc.headers)
@@ -143,6 +144,7 @@ func TestRefusal_reaches_clients_that_send_everything_first(t *testing.T) {
 			continue
 		}
 		t.Run(name+"/is answered at once when the client waits for a go-ahead", func(t *testing.T) {
+			w := w.in(t)
 			conn := w.rawConn()
 			fmt.Fprintf(conn, "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=bound\r\nExpect: 100-continue\r\nContent-Length: %d\r\n%s\r\n", bigBody, tc.headers)
 			r := bufio.NewReader(conn)

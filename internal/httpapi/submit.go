@@ -52,7 +52,9 @@ func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if repeated {
-		return s.repeat(w, r, f, prior)
+		if err := s.repeat(w, r, f, prior); fault.KindOf(err) != fault.NotFound {
+			return err
+		} // else the job was deleted meanwhile, and its key is free again
 	}
 	checked, err := s.inspect(ctx, f, dryRun)
 	if err != nil {

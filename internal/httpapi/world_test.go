@@ -142,6 +142,19 @@ func (w *world) user(tier plan.Tier) user {
 	return u
 }
 
+// in is the world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	sub := *w
+	sub.t = t
+	return &sub
+}
+
+// in is the user for a subtest.
+func (u user) in(t *testing.T) user {
+	u.world = u.world.in(t)
+	return u
+}
+
 // token is a session token of a Clerk user.
 func (w *world) token(clerkUser string) string {
 	return w.clerk.Token(w.t, authtest.Claims(clerkUser, time.Now(), nil))

@@ -1,0 +1,102 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/httpapi"
+	"github.com/ragify/ragify/internal/pdfium/pdftest"
+	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/queue"
+	"github.com/ragify/ragify/internal/webhook"
+)
+
+// inspector is the real engine as the API sees it.
+type inspector struct{ *engine.Engine }
+
+func (i inspector) Inspect(ctx context.Context, path, password string, deep bool) (httpapi.Inspection, error) {
+	info, err := i.Engine.Inspect(ctx, path, password, deep)
+	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText}, err
+}
+
+// TestEndToEnd has nothing fake: real PDFs go through the real engine, queue and stores.
+func TestEndToEnd(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(engine.Config{Command: []string{exe, "engine"}, Children: 2, CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	w := newWorld(t, func(d *httpapi.Deps) { d.Engine, d.FormatAvailable = inspector{e}, export.Available })
+	q, err := queue.New(queue.Config{
+		Pool: w.pool, Store: w.store, Engine: e, Blobs: w.blobs, Webhooks: webhook.New(webhook.Config{SigningKey: []byte("key")}),
+		Workers: 2, TempDir: t.TempDir(), Logger: w.deps.Logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Stop(context.Background()) })
+	u := w.user(plan.Pro)
+	encrypted := pdftest.New()
+	encrypted.Page(612, 792).Text(72, 700, 11, pdftest.Regular, "Nobody may read this.")
+
+	t.Run("a PDF becomes Markdown", func(t *testing.T) {
+		got := u.result(form{{"file", "pages.pdf", string(pdftest.Pages(3))}, {"options", "", `{"pages": "2-3"}`}})
+		if !strings.Contains(got, "Page 2 of 3") || !strings.Contains(got, "Page 3 of 3") || strings.Contains(got, "Page 1 of 3") {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("an encrypted PDF opens with its password", func(t *testing.T) {
+		file := field{"file", "secret.pdf", string(encrypted.Encrypted("pass", "owner"))}
+		u.upload(form{file}).fails(http.StatusBadRequest, "password_required")
+		u.upload(form{file, {"options", "", `{"password": "guess"}`}}).fails(http.StatusBadRequest, "wrong_password")
+		if got := u.result(form{file, {"options", "", `{"password": "pass"}`}}); !strings.Contains(got, "Nobody may read this.") {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("a damaged PDF is refused", func(t *testing.T) {
+		u.upload(form{{"file", "x.pdf", string(pdftest.Damaged())}}).fails(http.StatusBadRequest, "damaged_pdf")
+	})
+	t.Run("a dry run finds pages without text", func(t *testing.T) {
+		b := pdftest.New()
+		b.Page(612, 792).Text(72, 700, 11, pdftest.Regular, "Text.")
+		b.Page(612, 792).Image(72, 72, 400, 400)
+		got := u.uploadTo("/jobs?dry_run=true", form{{"file", "x.pdf", string(b.Bytes())}}).want(http.StatusOK).object()
+		if pages := got["pages_without_text"].([]any); got["page_count"] != 2.0 || len(pages) != 1 || pages[0] != 2.0 {
+			t.Errorf("%v", got)
+		}
+	})
+	if counter, jobs := u.activeJobs(); counter != 0 || jobs != 0 || u.pagesUsed() != 3 {
+		t.Errorf("counter %d, active jobs %d, %d pages used", counter, jobs, u.pagesUsed())
+	}
+}
+
+// result uploads a form, follows the job to its end and downloads the Markdown.
+func (u user) result(f form) string {
+	w := u.world
+	w.t.Helper()
+	id := u.upload(f).want(http.StatusCreated).object()["id"].(string)
+	var last event
+	for e := range u.follow(id) {
+		last = e
+	}
+	if last.name != "status" || last.data["status"] != "done" {
+		w.t.Fatalf("last event %v", last)
+	}
+	if progress := last.data["progress"].(map[string]any); progress["pages_done"] != progress["pages_total"] {
+		w.t.Errorf("done with progress %v", progress)
+	}
+	link := last.data["download_urls"].(map[string]any)["markdown"].(string)
+	return string(w.send(http.MethodGet, strings.TrimPrefix(link, w.server.URL), nil).want(http.StatusOK).body)
+}
