@@ -173,6 +173,8 @@ const (
 	cyan  = "\x1b[36m"
 	green = "\x1b[32m"
 	reset = "\x1b[0m"
+
+	lineAbove = "\x1b[1A\x1b[2K" // go there and clear it
 )
 
 func (d *demo) style(code, text string) string {
@@ -197,14 +199,21 @@ func (d *demo) command(format string, args ...any) {
 
 func (d *demo) rule() { fmt.Fprintln(d.w, d.style(dim, strings.Repeat("─", 78))) }
 
-// progress draws how far a job is, each state once.
+// progress draws how far a job is: a line for each change, or on a terminal one line that changes.
 func (d *demo) progress(j demoJob) {
 	const width = 30 // characters of the bar
 	total := max(j.Progress.Total, 1)
 	filled := width * j.Progress.Done / total
 	line := fmt.Sprintf("%-10s %s%s %d of %d pages", j.Status, strings.Repeat("█", filled), strings.Repeat("░", width-filled), j.Progress.Done, j.Progress.Total)
-	if line != d.written {
-		d.written = line
+	switch {
+	case line == d.written:
+	case d.styled:
+		if d.written != "" {
+			fmt.Fprint(d.w, lineAbove)
+		}
+		d.note("%s", line)
+	default:
 		d.note("%s", line)
 	}
+	d.written = line
 }

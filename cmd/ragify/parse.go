@@ -298,16 +298,19 @@ func (c converter) deliver(path, name string) error {
 // reporter tells the user how a run goes: failures and warnings a line each, and on a terminal a bar,
 // of pages for one file and of files for several.
 type reporter struct {
-	mu     sync.Mutex
-	w      io.Writer
-	bar    bar
-	single bool
-	failed int
+	mu      sync.Mutex
+	w       io.Writer
+	bar     bar
+	watched bool // a person sees w
+	single  bool
+	began   time.Time
+	done    int
+	failed  int
 }
 
 func newReporter(w io.Writer, files int) *reporter {
-	r := &reporter{w: w, single: files == 1, bar: noBar{}}
-	if isTerminal(w) {
+	r := &reporter{w: w, watched: isTerminal(w), single: files == 1, began: time.Now(), bar: noBar{}}
+	if r.watched {
 		r.bar = newBar(w, files)
 	}
 	return r
@@ -332,6 +335,9 @@ func (r *reporter) finished(path string, warnings []document.Warning, err error)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err == nil {
+		r.done++
+	}
 	if !r.single {
 		r.bar.add()
 	}
@@ -361,6 +367,9 @@ func (r *reporter) clear() {
 // close ends the report and gives the number of failed files.
 func (r *reporter) close() int {
 	r.clear()
+	if r.watched && !r.single {
+		fmt.Fprintf(r.w, "%d of %d files converted in %.1f s\n", r.done, r.done+r.failed, time.Since(r.began).Seconds())
+	}
 	return r.failed
 }
 
