@@ -127,6 +127,7 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 		current textObject
 		last    uint32
 		sorted  = true
+		missing []unmapped
 	)
 	for k := 0; k < count && i.err == nil; k++ {
 		index := uint64(k)
@@ -143,7 +144,10 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 			}
 			last = object
 		}
-		glyph := f.readGlyph(text, index, g, &current)
+		glyph, code := f.readGlyph(text, index, g, &current)
+		if glyph.Invalid {
+			missing = append(missing, unmapped{len(into.Glyphs), code})
+		}
 		if n := len(into.Glyphs); n > 0 {
 			prev := &into.Glyphs[n-1]
 			if joins(prev, &glyph) {
@@ -153,6 +157,9 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 			sorted = sorted && prev.Object <= glyph.Object
 		}
 		into.Glyphs = append(into.Glyphs, glyph)
+	}
+	if len(missing) > 0 {
+		f.recoverRunes(missing, into)
 	}
 	// PDFium moves text objects within what it takes for a line; the layout wants the file's order.
 	if !sorted {
@@ -213,18 +220,20 @@ const (
 // hyphenMark is what PDFium gives instead of a hyphen at the end of a line.
 const hyphenMark = 2
 
-// readGlyph reads one character of the text object t.
-func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) document.Glyph {
+// readGlyph reads one character of the text object t. code is its Unicode, or its code in the font when
+// the glyph is invalid.
+func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph document.Glyph, code uint32) {
 	i := f.inst
-	r := rune(i.num(fnTextGetUnicode, text, index))
-	glyph := document.Glyph{
+	code = uint32(i.call(fnTextGetUnicode, text, index))
+	r := rune(code)
+	glyph = document.Glyph{
 		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Color: t.color, Mode: t.mode,
 		Invalid: i.num(fnTextHasUnicodeMapError, text, index) == 1,
 	}
 	switch {
 	case r == hyphenMark && i.num(fnTextIsHyphen, text, index) == 1:
 		glyph.Rune, glyph.Hyphen = '-', true
-	case glyph.Invalid || r == 0 || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF || r > 0x10FFFF:
+	case glyph.Invalid || r == 0 || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF || code > 0x10FFFF:
 		// PDFium puts the font's character code there, which means nothing to a reader.
 		glyph.Rune, glyph.Invalid = 0, true
 	}
@@ -235,7 +244,7 @@ func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) document
 	glyph.Box = g.toPage.box(f64(b), f64(b[16:]), f64(b[8:]), f64(b[24:]))
 	glyph.OriginX, glyph.OriginY = g.toPage.point(f64(b[outOrigin:]), f64(b[outOrigin+8:]))
 	glyph.Loose = g.toPage.box(f32(b[outLoose:]), f32(b[outLoose+12:]), f32(b[outLoose+8:]), f32(b[outLoose+4:]))
-	return glyph
+	return glyph, code
 }
 
 // joins reports whether next is a further character of the glyph prev: PDFium lists the characters of a

@@ -74,6 +74,8 @@ const (
 	fnFontGetFlags
 	fnFontGetWeight
 	fnFontGetItalicAngle
+	fnFontGetIsEmbedded
+	fnFontGetFontData
 
 	fnPageGetAnnotCount
 	fnPageGetAnnot
@@ -167,6 +169,8 @@ var functionNames = [numFunctions]string{
 	fnFontGetFlags:             "FPDFFont_GetFlags",
 	fnFontGetWeight:            "FPDFFont_GetWeight",
 	fnFontGetItalicAngle:       "FPDFFont_GetItalicAngle",
+	fnFontGetIsEmbedded:        "FPDFFont_GetIsEmbedded",
+	fnFontGetFontData:          "FPDFFont_GetFontData",
 
 	fnPageGetAnnotCount: "FPDFPage_GetAnnotCount",
 	fnPageGetAnnot:      "FPDFPage_GetAnnot",

@@ -3,6 +3,7 @@ package pdfium
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -291,4 +292,102 @@ func TestAppendRune_joins_surrogates(t *testing.T) {
 	if g.Rune != 0x1D400 || g.Extra != "" {
 		t.Errorf("%U %q", g.Rune, g.Extra)
 	}
+}
+
+// trueType is a font program with nothing but a character map of one format 4 segment: the characters from
+// first to last have the glyphs from glyph on.
+func trueType(first, last, glyph uint16) []byte {
+	var b []byte
+	u16 := func(v ...uint16) {
+		for _, x := range v {
+			b = binary.BigEndian.AppendUint16(b, x)
+		}
+	}
+	u16(1, 0, 1, 0, 0, 0)                    // version, one table
+	b = append(b, "cmap\x00\x00\x00\x00"...) // tag, check sum
+	u16(0, 28, 0, 44)                        // offset, length
+	u16(0, 1, 3, 1, 0, 12)                   // one subtable, Windows, Unicode, at 12
+	u16(4, 32, 0, 4, 4, 1, 0)                // format 4, two segments
+	u16(last, 0xFFFF, 0, first, 0xFFFF)      // ends, padding, starts
+	u16(glyph-first, 1, 0, 0)                // deltas, offsets
+	return b
+}
+
+func TestRunesByGlyph(t *testing.T) {
+	got := runesByGlyph(trueType('a', 'c', 68))
+	if diff := cmp.Diff(map[uint32]rune{68: 'a', 69: 'b', 70: 'c'}, got); diff != "" {
+		t.Error(diff)
+	}
+	for name, data := range map[string][]byte{
+		"nothing":            nil,
+		"another font":       []byte("OTTO and more"),
+		"a truncated font":   trueType('a', 'c', 68)[:40],
+		"only control codes": trueType(1, 9, 68),
+	} {
+		if got := runesByGlyph(data); got != nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestRecoverRunes(t *testing.T) {
+	text := func(codes string, shift int) (group []unmapped) {
+		for i, c := range codes {
+			group = append(group, unmapped{i, uint32(int(c) + shift)})
+		}
+		return group
+	}
+	read := func(group []unmapped, r reading) string {
+		if r == nil {
+			return ""
+		}
+		var s []rune
+		for _, m := range group {
+			s = append(s, r(m.code))
+		}
+		return string(s)
+	}
+	full := runesByGlyph(trueType(' ', 0x2FF, 3)) // as ordinary fonts have them: glyph 3 is the space
+	t.Run("codes that are glyph numbers", func(t *testing.T) {
+		g := text("some words", 3-' ')
+		if got := read(g, bestReading(g, fontReadings(full))); got != "some words" {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("codes that are Unicode", func(t *testing.T) {
+		g := text("einige Wörter", 0)
+		if got := read(g, bestReading(g, fontReadings(full))); got != "einige Wörter" {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("codes that the font does not explain", func(t *testing.T) {
+		g := text("some words", 5000)
+		if r := bestReading(g, fontReadings(full)); r != nil {
+			t.Errorf("%q", read(g, r))
+		}
+	})
+	t.Run("bitmap fonts with ASCII codes", func(t *testing.T) {
+		g := text("Booked on 01/14, 2016", 0)
+		if got := read(g, bestReading(g, []reading{asciiReading(g)})); got != "Booked on 01/14, 2016" {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("bitmap fonts with codes as they came", func(t *testing.T) {
+		g := text("!\"#$%&'()*+", 0)
+		if r := bestReading(g, []reading{asciiReading(g)}); r != nil {
+			t.Errorf("%q", read(g, r))
+		}
+	})
+}
+
+// FuzzRunesByGlyph: fonts come from strangers, and this code runs outside the sandbox.
+func FuzzRunesByGlyph(f *testing.F) {
+	f.Add(trueType('a', 'z', 68))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for glyph, r := range runesByGlyph(data) {
+			if glyph == 0 || glyph > 0xFFFF || r < ' ' || r > 0x10FFFF {
+				t.Errorf("glyph %d is %U", glyph, r)
+			}
+		}
+	})
 }

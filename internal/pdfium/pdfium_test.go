@@ -41,14 +41,18 @@ func sharedRuntime(tb testing.TB) *pdfium.Runtime {
 	return r
 }
 
-// newRuntime gives a Runtime for one test alone.
-func newRuntime(tb testing.TB) *pdfium.Runtime {
+// newRuntime gives a Runtime for one test alone, with change applied to its configuration.
+func newRuntime(tb testing.TB, change ...func(*pdfium.Config)) *pdfium.Runtime {
 	tb.Helper()
 	dir, err := pdftest.CacheDir()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r, err := pdfium.New(context.Background(), pdfium.Config{CacheDir: dir})
+	c := pdfium.Config{CacheDir: dir}
+	for _, f := range change {
+		f(&c)
+	}
+	r, err := pdfium.New(context.Background(), c)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -534,12 +538,13 @@ func FuzzOpen(f *testing.F) {
 	p := b.Page(300, 300)
 	p.Text(50, 200, 12, pdftest.Regular, "ﬁ")
 	p.Form([6]float64{1, 0, 0, 1, 0, 0}, "0 0 9 9 re f")
+	p.Field(9, 9, 50, 20, "field")
 	p.Link(0, 0, 9, 9, "https://example.com")
 	b.Bookmark("x", 1, 1, 9)
 	f.Add(b.Bytes())
 	f.Add(b.Encrypted("", "owner"))
 	var mu sync.Mutex
-	r := sharedRuntime(f)
+	r := newRuntime(f, func(c *pdfium.Config) { c.MemoryLimit = 64 << 20 }) // little, so that bombs go off soon
 	f.Fuzz(func(t *testing.T, pdf []byte) {
 		mu.Lock()
 		defer mu.Unlock()
