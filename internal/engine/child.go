@@ -56,7 +56,7 @@ func (s *starter) start(command []string) (*child, error) {
 		return nil, err
 	}
 	c := &child{in: in, out: out, reader: bufio.NewReader(out), stderr: &tail{}, gone: make(chan struct{})}
-	c.cmd = exec.Command(command[0], command[1:]...) //nolint:gosec // the command is our own binary
+	c.cmd = exec.Command(command[0], command[1:]...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = childIn, childOut, c.stderr
 	c.cmd.Env = environment()
 	c.cmd.WaitDelay = time.Second // for standard error held open by a grandchild

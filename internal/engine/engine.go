@@ -234,6 +234,14 @@ func (e *Engine) explain(ctx context.Context, c *child, err error) error {
 		Because(fmt.Errorf("child %d: %s: %w", c.pid, c.status(), err))
 }
 
+// notBegun is the error when ctx has ended before anyone looked at the PDF, which is then not to blame.
+func notBegun(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Unavailable, "engine_busy", "The service is busy. Try again in a moment.").After(5 * time.Second).Because(ctx.Err())
+	}
+	return ctx.Err()
+}
+
 func shuttingDown() error {
 	return fault.New(fault.Unavailable, "shutting_down", "The service is shutting down. Try again in a moment.").After(5 * time.Second)
 }
@@ -255,11 +263,7 @@ func (e *Engine) acquire(ctx context.Context) (c *child, release func(), err err
 	case <-e.closing:
 		return nil, nil, shuttingDown()
 	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			// The PDF is not to blame: nobody has looked at it yet.
-			return nil, nil, fault.New(fault.Unavailable, "engine_busy", "The service is busy. Try again in a moment.").After(5 * time.Second).Because(ctx.Err())
-		}
-		return nil, nil, ctx.Err()
+		return nil, nil, notBegun(ctx)
 	}
 	release = func() { <-e.slots }
 	if c := e.takeIdle(); c != nil {
@@ -308,7 +312,7 @@ func (e *Engine) start(ctx context.Context) (*child, error) {
 		case e.isClosing():
 			return nil, shuttingDown()
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return nil, notBegun(ctx)
 		}
 		return nil, fmt.Errorf("engine child %d did not start: %w (%s) %s", c.pid, err, c.status(), c.stderr.String())
 	}

@@ -483,7 +483,7 @@ func TestStart_failures_are_ours(t *testing.T) {
 					return
 				}
 				c.CacheDir = t.TempDir()
-				if err := os.Chmod(c.CacheDir, 0o777); err != nil { //nolint:gosec // that is the point
+				if err := os.Chmod(c.CacheDir, 0o777); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -218,6 +218,7 @@ func (s *server) inspect(file *pdfium.File, deep bool) (Info, error) {
 	if !deep {
 		return info, nil
 	}
+	info.PagesWithoutText = []int{}
 	for n := 1; n <= info.Pages; n++ {
 		err := file.Content(n, &s.content)
 		switch {

@@ -146,7 +146,7 @@ func TestPrepareCache(t *testing.T) {
 	})
 	t.Run("refuses a directory that others can write to", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // that is the point
+		if err := os.Chmod(dir, 0o777); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := New(context.Background(), Config{CacheDir: dir}); err == nil {
@@ -155,7 +155,7 @@ func TestPrepareCache(t *testing.T) {
 	})
 	t.Run("lets one compile at a time", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		first, err := prepareCache(dir)
@@ -184,7 +184,7 @@ func TestPrepareCache(t *testing.T) {
 
 func TestBlockReader(t *testing.T) {
 	data := make([]byte, 10*blockSize+123)
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // test data
+	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range data {
 		data[i] = byte(rng.Uint32())
 	}

@@ -234,28 +234,44 @@ func TestContent_rules(t *testing.T) {
 		build func(p *pdftest.Page)
 		want  []document.Rule
 	}{
-		{"a stroke is a line with its thickness", func(p *pdftest.Page) { p.Line(50, 500, 150, 500, 2) },
-			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 101}, Width: 2, Color: black}}},
-		{"a thin filled rectangle is a line", func(p *pdftest.Page) { p.Fill(50, 500, 100, 1, 0, 0, 1) },
-			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 100}, Color: 0x0000FFFF}}},
-		{"a filled rectangle", func(p *pdftest.Page) { p.Fill(50, 400, 100, 50, 1, 1, 1) },
-			[]document.Rule{{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Color: 0xFFFFFFFF}}},
-		{"a stroked rectangle", func(p *pdftest.Page) { p.Rect(50, 400, 100, 50, 0.5) },
-			[]document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Width: 0.5, Color: black}}},
-		{"a rectangle drawn as four lines", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 400 l 150 450 l 50 450 l 50 400 l S") },
-			[]document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Width: 1, Color: black}}},
-		{"an open polyline is its lines", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 400 l 150 450 l S") },
+		{
+			"a stroke is a line with its thickness", func(p *pdftest.Page) { p.Line(50, 500, 150, 500, 2) },
+			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 101}, Width: 2, Color: black}},
+		},
+		{
+			"a thin filled rectangle is a line", func(p *pdftest.Page) { p.Fill(50, 500, 100, 1, 0, 0, 1) },
+			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 100}, Color: 0x0000FFFF}},
+		},
+		{
+			"a filled rectangle", func(p *pdftest.Page) { p.Fill(50, 400, 100, 50, 1, 1, 1) },
+			[]document.Rule{{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Color: 0xFFFFFFFF}},
+		},
+		{
+			"a stroked rectangle", func(p *pdftest.Page) { p.Rect(50, 400, 100, 50, 0.5) },
+			[]document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Width: 0.5, Color: black}},
+		},
+		{
+			"a rectangle drawn as four lines", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 400 l 150 450 l 50 450 l 50 400 l S") },
+			[]document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Width: 1, Color: black}},
+		},
+		{
+			"an open polyline is its lines", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 400 l 150 450 l S") },
 			[]document.Rule{
 				{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 199.5, Right: 150, Bottom: 200.5}, Width: 1, Color: black},
 				{Kind: document.RuleLine, Box: document.Box{Left: 149.5, Top: 150, Right: 150.5, Bottom: 200}, Width: 1, Color: black},
-			}},
-		{"several figures of one path come apart", func(p *pdftest.Page) { p.Raw("50 400 20 20 re 90 400 20 20 re f") },
+			},
+		},
+		{
+			"several figures of one path come apart", func(p *pdftest.Page) { p.Raw("50 400 20 20 re 90 400 20 20 re f") },
 			[]document.Rule{
 				{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 180, Right: 70, Bottom: 200}, Color: black},
 				{Kind: document.RuleFill, Box: document.Box{Left: 90, Top: 180, Right: 110, Bottom: 200}, Color: black},
-			}},
-		{"anything else is a drawing", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 450 l 160 400 170 400 180 410 c S") },
-			[]document.Rule{{Kind: document.RuleCurve, Box: document.Box{Left: 50, Top: 150, Right: 180, Bottom: 200}, Width: 1, Color: black}}},
+			},
+		},
+		{
+			"anything else is a drawing", func(p *pdftest.Page) { p.Raw("1 w 50 400 m 150 450 l 160 400 170 400 180 410 c S") },
+			[]document.Rule{{Kind: document.RuleCurve, Box: document.Box{Left: 50, Top: 150, Right: 180, Bottom: 200}, Width: 1, Color: black}},
+		},
 		{"forms within the page are placed by their matrix", func(p *pdftest.Page) {
 			p.Form([6]float64{2, 0, 0, 2, 10, 20}, "1 w 20 50 30 40 re S")
 		}, []document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 400, Right: 110, Bottom: 480}, Width: 2, Color: black}}},

@@ -1,8 +1,8 @@
 package pdftest
 
 import (
-	"crypto/md5" //nolint:gosec // the PDF standard of the time asks for it
-	"crypto/rc4" //nolint:gosec // likewise
+	"crypto/md5"
+	"crypto/rc4"
 	"encoding/binary"
 	"fmt"
 )
@@ -32,7 +32,7 @@ func newEncryption(user, owner string) *encryption {
 	pad := func(s string) []byte { return []byte((latin1(s) + padding)[:32]) }
 	hash := func(n int, data []byte) []byte {
 		for range n {
-			sum := md5.Sum(data) //nolint:gosec // see above
+			sum := md5.Sum(data)
 			data = sum[:]
 		}
 		return data
@@ -65,7 +65,7 @@ func rounds(key, data []byte) []byte {
 
 // apply runs RC4 over data in place.
 func apply(key, data []byte) {
-	c, err := rc4.NewCipher(key) //nolint:gosec // see above
+	c, err := rc4.NewCipher(key)
 	if err != nil {
 		panic(err) // the key's length is ours
 	}
@@ -74,7 +74,7 @@ func apply(key, data []byte) {
 
 // object encrypts data of object id, algorithm 1.
 func (e *encryption) object(id int, data string) string {
-	sum := md5.Sum(append(append([]byte(nil), e.key...), byte(id), byte(id>>8), byte(id>>16), 0, 0)) //nolint:gosec // see above
+	sum := md5.Sum(append(append([]byte(nil), e.key...), byte(id), byte(id>>8), byte(id>>16), 0, 0))
 	out := []byte(data)
 	apply(sum[:], out)
 	return string(out)
