@@ -69,10 +69,21 @@ func TestConfig(t *testing.T) {
 			t.Errorf("the pro plan is %+v", p)
 		}
 	})
-	t.Run("the help tells of every variable", func(t *testing.T) {
+	t.Run("the help and the README tell of every variable", func(t *testing.T) {
+		readme, err := os.ReadFile("../../README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
 		for field := range reflect.TypeFor[config]().Fields() {
-			if name := field.Tag.Get("env"); name != "" && !strings.Contains(variablesHelp, "\n  "+name+" ") {
+			name := field.Tag.Get("env")
+			if name == "" {
+				continue
+			}
+			if !strings.Contains(variablesHelp, "\n  "+name+" ") {
 				t.Errorf("%s is not in the help", name)
+			}
+			if !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("%s is not in the README", name)
 			}
 		}
 	})

@@ -92,7 +92,7 @@ func sweepThrowaways() {
 		if err != nil { // just being made, or not ours
 			continue
 		}
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && len(clusterUsers(filepath.Join(dir, "data"))) == 0 {
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && len(clusterUsers(filepath.Join(dir, dataName))) == 0 {
 			_ = os.RemoveAll(dir) // what cannot be removed is left to the system's own cleaning
 		}
 		_ = f.Close()

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // minVersion is the oldest major version of Postgres that the service's SQL is written for.
@@ -33,38 +34,55 @@ func installPatterns() []string {
 // Find chooses the folder with Postgres's programs (initdb and postgres, version 13 or newer): the one
 // that PG_BINDIR names, else the newest of the usual places and PATH. The error, when there is none, is
 // one sentence for the operator: what to install, or that DATABASE_URL will do.
-func Find() (binDir string, err error) {
+func Find() (binDir string, err error) { return find(0) }
+
+// find is Find for a cluster that was made by the given major version, 0 for one that is yet to be made:
+// a cluster only runs under the version that made it.
+func find(wanted int) (binDir string, err error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
 		switch v := version(dir); {
 		case v == 0:
 			return "", fmt.Errorf("PG_BINDIR: no working initdb and postgres in %s", dir)
 		case v < minVersion:
 			return "", fmt.Errorf("PG_BINDIR: %s has Postgres %d, but %d or newer is needed", dir, v, minVersion)
+		case wanted != 0 && v != wanted:
+			return "", fmt.Errorf("PG_BINDIR: %s has Postgres %d, but the data was made by Postgres %d", dir, v, wanted)
 		}
 		return dir, nil
 	}
-	var candidates []string
+	newest := 0
+	for _, dir := range candidates() {
+		v := version(dir)
+		if v == wanted && wanted != 0 {
+			return dir, nil
+		}
+		if v >= minVersion && v > newest {
+			newest, binDir = v, dir
+		}
+	}
+	switch {
+	case newest == 0:
+		return "", fmt.Errorf("no Postgres (version %d or newer) is installed here: %s, or set DATABASE_URL to one that runs elsewhere", minVersion, installHint())
+	case wanted != 0:
+		return "", fmt.Errorf("the embedded Postgres was made by version %d, and only version %d is installed here: install version %d again, or move the data with pg_upgrade", wanted, newest, wanted)
+	}
+	return binDir, nil
+}
+
+// candidates lists the folders that may hold Postgres's programs.
+func candidates() (dirs []string) {
 	for _, pattern := range installPatterns() {
-		dirs, _ := filepath.Glob(pattern) // the patterns are well-formed
-		candidates = append(candidates, dirs...)
+		found, _ := filepath.Glob(pattern) // the patterns are well-formed
+		dirs = append(dirs, found...)
 	}
 	if path, err := exec.LookPath("postgres"); err == nil {
 		// The folder may hold links to a version's own folder: there it all lies side by side.
 		if real, err := filepath.EvalSymlinks(path); err == nil {
-			candidates = append(candidates, filepath.Dir(real))
+			dirs = append(dirs, filepath.Dir(real))
 		}
-		candidates = append(candidates, filepath.Dir(path))
+		dirs = append(dirs, filepath.Dir(path))
 	}
-	newest := 0
-	for _, dir := range slices.Compact(candidates) {
-		if v := version(dir); v >= minVersion && v > newest {
-			newest, binDir = v, dir
-		}
-	}
-	if newest == 0 {
-		return "", fmt.Errorf("no Postgres (version %d or newer) is installed here: %s, or set DATABASE_URL to one that runs elsewhere", minVersion, installHint())
-	}
-	return binDir, nil
+	return slices.Compact(dirs)
 }
 
 var versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
@@ -85,6 +103,16 @@ func version(dir string) int {
 		return 0
 	}
 	v, _ := strconv.Atoi(string(m[1])) // digits, and few
+	return v
+}
+
+// clusterVersion gives the major version that made the cluster at data, 0 when there is no cluster.
+func clusterVersion(data string) int {
+	b, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
+	if err != nil {
+		return 0
+	}
+	v, _ := strconv.Atoi(strings.TrimSpace(string(b))) // Postgres itself complains of nonsense
 	return v
 }
 

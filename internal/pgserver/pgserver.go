@@ -36,6 +36,8 @@ const (
 	pollInterval = 10 * time.Millisecond
 	// maxLogBytes is the size from which the server's log file is begun anew at start.
 	maxLogBytes = 16 << 20
+	// dataName is the cluster's folder in Options.Dir.
+	dataName = "data"
 )
 
 // Options tell Start what to run.
@@ -65,7 +67,7 @@ type Server struct {
 // directory, and the error of Find when there are no binaries to run. ctx bounds the start only.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.BinDir == "" {
-		if o.BinDir, err = Find(); err != nil {
+		if o.BinDir, err = find(clusterVersion(filepath.Join(o.Dir, dataName))); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +83,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.claim(); err != nil {
 		return nil, err
 	}
-	l, err := newLauncher(o, filepath.Join(s.dir, "data"))
+	l, err := newLauncher(o, filepath.Join(s.dir, dataName))
 	if err != nil {
 		return nil, err
 	}

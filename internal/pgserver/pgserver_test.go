@@ -423,3 +423,20 @@ func TestFind(t *testing.T) {
 		}
 	})
 }
+
+func TestStartOfAnotherVersionsCluster(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := pgserver.Start(t.Context(), pgserver.Options{Dir: dir})
+	if err == nil {
+		_ = s.Stop()
+	}
+	if err == nil || !strings.Contains(err.Error(), "made by version 9") {
+		t.Errorf("error %v does not tell which version made the cluster", err)
+	}
+}
