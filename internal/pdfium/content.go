@@ -105,6 +105,7 @@ type textObject struct {
 	angle   float64
 	color   uint32
 	mode    uint8
+	charset charset
 }
 
 // readGlyphs appends the page's characters in content-stream order. objects has the ordinals of the
@@ -171,6 +172,7 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 func (f *File) readTextObject(text, index, object uint64, g geometry, into *document.Content) textObject {
 	i := f.inst
 	t := textObject{font: f.font(i.ptr(fnTextObjGetFont, object), into), color: black}
+	t.charset = charsetOf(into.Fonts[t.font].Name)
 	t.mcid = int32(i.num(fnPageObjGetMarkedContentID, object))
 	t.mode = uint8(max(i.num(fnTextObjGetTextRenderMode, object), 0))
 	if c, ok := i.color(fnPageObjGetFillColor, object); ok {
@@ -225,15 +227,22 @@ const hyphenMark = 2
 func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph document.Glyph, code uint32) {
 	i := f.inst
 	code = uint32(i.call(fnTextGetUnicode, text, index))
-	r := rune(code)
+	r := t.charset.translate(rune(code))
 	glyph = document.Glyph{
 		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Color: t.color, Mode: t.mode,
 		Invalid: i.num(fnTextHasUnicodeMapError, text, index) == 1,
 	}
+	if r != rune(code) {
+		glyph.Rune, glyph.Invalid = r, false
+	}
 	switch {
 	case r == hyphenMark && i.num(fnTextIsHyphen, text, index) == 1:
 		glyph.Rune, glyph.Hyphen = '-', true
-	case glyph.Invalid || r == 0 || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF || code > 0x10FFFF:
+	case r == '\t' && !glyph.Invalid:
+		glyph.Rune = ' ' // some fonts call their space so
+	case isPrivate(r) && !glyph.Invalid:
+		glyph.Invalid = true
+	case glyph.Invalid || r < ' ' || r >= 0x7F && r < 0xA0 || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF || code > 0x10FFFF:
 		// PDFium puts the font's character code there, which means nothing to a reader.
 		glyph.Rune, glyph.Invalid = 0, true
 	}
@@ -244,7 +253,37 @@ func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph d
 	glyph.Box = g.toPage.box(f64(b), f64(b[16:]), f64(b[8:]), f64(b[24:]))
 	glyph.OriginX, glyph.OriginY = g.toPage.point(f64(b[outOrigin:]), f64(b[outOrigin+8:]))
 	glyph.Loose = g.toPage.box(f32(b[outLoose:]), f32(b[outLoose+12:]), f32(b[outLoose+8:]), f32(b[outLoose+4:]))
+	temper(&glyph)
 	return glyph, code
+}
+
+// What a loose box may measure across the baseline, in font sizes, and what it gets when that is
+// exceeded. Mathematical fonts (Cambria) and symbol fonts claim five times their size, to make room for
+// brackets; with that every line would touch its neighbours.
+const (
+	tallest = 1.8
+	ascent  = 0.95
+	descent = 0.25
+)
+
+// temper cuts the loose box of a glyph whose font exaggerates. Only text along an axis has a box that
+// tells the size across the baseline.
+func temper(g *document.Glyph) {
+	up, down := ascent*g.Size, descent*g.Size
+	b := &g.Loose
+	switch {
+	case g.Size <= 0:
+	case (g.Angle == 0 || g.Angle == 180) && b.Height() > tallest*g.Size:
+		if g.Angle == 180 {
+			up, down = down, up
+		}
+		b.Top, b.Bottom = g.OriginY-up, g.OriginY+down
+	case (g.Angle == 90 || g.Angle == 270) && b.Width() > tallest*g.Size:
+		if g.Angle == 90 { // the top of the letters points right
+			up, down = down, up
+		}
+		b.Left, b.Right = g.OriginX-up, g.OriginX+down
+	}
 }
 
 // joins reports whether next is a further character of the glyph prev: PDFium lists the characters of a

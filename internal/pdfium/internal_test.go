@@ -286,6 +286,42 @@ func TestDegrees(t *testing.T) {
 	}
 }
 
+func TestTranslate(t *testing.T) {
+	for _, c := range []struct {
+		font     string
+		in, want rune
+	}{
+		{"SymbolMT", 0xF0B7, '•'}, {"Symbol", 0xF061, 'α'}, {"Symbol", 0xF020, ' '}, {"Symbol", 0xF0FE, '⎭'}, {"Symbol", 0xF0F0, 0xF0F0},
+		{"Symbol", 'α', 'α'}, {"Symbol", 0xF07F, 0xF07F}, {"Symbol", 0xF0FF, 0xF0FF},
+		{"Wingdings-Regular", 0xF06E, '■'}, {"Wingdings", 'n', '■'}, {"Wingdings", 0xFC, '✓'}, {"Wingdings", 'A', 'A'}, {"Wingdings", '✓', '✓'},
+		{"Wingdings2", 'n', 'n'}, {"Arial", 0xF06E, 0xF06E},
+	} {
+		if got := charsetOf(c.font).translate(c.in); got != c.want {
+			t.Errorf("%s %U: got %U, want %U", c.font, c.in, got, c.want)
+		}
+	}
+}
+
+func TestTemper(t *testing.T) {
+	for _, c := range []struct {
+		angle    float64
+		in, want document.Box
+	}{
+		{0, document.Box{Left: 100, Top: 150, Right: 106, Bottom: 220}, document.Box{Left: 100, Top: 190.5, Right: 106, Bottom: 202.5}},
+		{180, document.Box{Left: 94, Top: 180, Right: 100, Bottom: 250}, document.Box{Left: 94, Top: 197.5, Right: 100, Bottom: 209.5}},
+		{90, document.Box{Left: 80, Top: 200, Right: 150, Bottom: 206}, document.Box{Left: 97.5, Top: 200, Right: 109.5, Bottom: 206}},
+		{270, document.Box{Left: 50, Top: 194, Right: 120, Bottom: 200}, document.Box{Left: 90.5, Top: 194, Right: 102.5, Bottom: 200}},
+		{0, document.Box{Left: 100, Top: 190, Right: 106, Bottom: 203}, document.Box{Left: 100, Top: 190, Right: 106, Bottom: 203}},
+		{45, document.Box{Left: 100, Top: 150, Right: 170, Bottom: 220}, document.Box{Left: 100, Top: 150, Right: 170, Bottom: 220}},
+	} {
+		g := document.Glyph{Loose: c.in, OriginX: 100, OriginY: 200, Size: 10, Angle: c.angle}
+		temper(&g)
+		if diff := cmp.Diff(c.want, g.Loose); diff != "" {
+			t.Errorf("at %v degrees: %s", c.angle, diff)
+		}
+	}
+}
+
 func TestAppendRune_joins_surrogates(t *testing.T) {
 	g := document.Glyph{Rune: 0xD835}
 	appendRune(&g, 0xDC00)
