@@ -146,7 +146,7 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 			last = object
 		}
 		glyph, code := f.readGlyph(text, index, g, &current)
-		if glyph.Invalid {
+		if glyph.Rune == 0 { // never joined to the glyph before
 			missing = append(missing, unmapped{len(into.Glyphs), code})
 		}
 		if n := len(into.Glyphs); n > 0 {
