@@ -155,15 +155,12 @@ func (s *server) run(ctx context.Context, r request) (resp response, err error) 
 // The share of a child's memory that PDFium may use, in parts of sixteen; the rest is for the layout.
 const pdfiumShare = 10
 
-// start applies the limits and gets PDFium ready.
+// start gets PDFium ready and applies the limits.
 func (s *server) start(ctx context.Context, r request) error {
 	if s.pdf != nil {
 		return errors.New("started twice")
 	}
 	forPDFium := min(r.MemoryLimit/16*pdfiumShare, 2<<30)
-	if err := limitMemory(r.MemoryLimit); err != nil {
-		return err
-	}
 	// Documents are short-lived: collect late, unless memory gets tight.
 	debug.SetMemoryLimit(r.MemoryLimit - forPDFium)
 	debug.SetGCPercent(400)
@@ -172,7 +169,9 @@ func (s *server) start(ctx context.Context, r request) error {
 		return err
 	}
 	s.pdf = pdf
-	return nil
+	// Only now: where nothing is cached yet, compiling PDFium takes more memory than many a document, and
+	// it is not strangers' input.
+	return limitMemory(r.MemoryLimit)
 }
 
 // open opens the request's source.

@@ -30,7 +30,11 @@ func TestEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Config{Command: []string{exe, "engine"}, Children: 2, CacheDir: t.TempDir()})
+	cache, err := pdftest.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(engine.Config{Command: []string{exe, "engine"}, Children: 2, CacheDir: cache})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,12 +56,13 @@ func TestEndToEnd(t *testing.T) {
 	encrypted.Page(612, 792).Text(72, 700, 11, pdftest.Regular, "Nobody may read this.")
 
 	t.Run("a PDF becomes Markdown", func(t *testing.T) {
-		got := u.result(form{{"file", "pages.pdf", string(pdftest.Pages(3))}, {"options", "", `{"pages": "2-3"}`}})
+		got := u.in(t).result(form{{"file", "pages.pdf", string(pdftest.Pages(3))}, {"options", "", `{"pages": "2-3"}`}})
 		if !strings.Contains(got, "Page 2 of 3") || !strings.Contains(got, "Page 3 of 3") || strings.Contains(got, "Page 1 of 3") {
 			t.Errorf("%s", got)
 		}
 	})
 	t.Run("an encrypted PDF opens with its password", func(t *testing.T) {
+		u := u.in(t)
 		file := field{"file", "secret.pdf", string(encrypted.Encrypted("pass", "owner"))}
 		u.upload(form{file}).fails(http.StatusBadRequest, "password_required")
 		u.upload(form{file, {"options", "", `{"password": "guess"}`}}).fails(http.StatusBadRequest, "wrong_password")
@@ -66,13 +71,13 @@ func TestEndToEnd(t *testing.T) {
 		}
 	})
 	t.Run("a damaged PDF is refused", func(t *testing.T) {
-		u.upload(form{{"file", "x.pdf", string(pdftest.Damaged())}}).fails(http.StatusBadRequest, "damaged_pdf")
+		u.in(t).upload(form{{"file", "x.pdf", string(pdftest.Damaged())}}).fails(http.StatusBadRequest, "damaged_pdf")
 	})
 	t.Run("a dry run finds pages without text", func(t *testing.T) {
 		b := pdftest.New()
 		b.Page(612, 792).Text(72, 700, 11, pdftest.Regular, "Text.")
 		b.Page(612, 792).Image(72, 72, 400, 400)
-		got := u.uploadTo("/jobs?dry_run=true", form{{"file", "x.pdf", string(b.Bytes())}}).want(http.StatusOK).object()
+		got := u.in(t).uploadTo("/jobs?dry_run=true", form{{"file", "x.pdf", string(b.Bytes())}}).want(http.StatusOK).object()
 		if pages := got["pages_without_text"].([]any); got["page_count"] != 2.0 || len(pages) != 1 || pages[0] != 2.0 {
 			t.Errorf("%v", got)
 		}

@@ -73,6 +73,11 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 	t.Helper()
 	w := &world{t: t, pool: pgtest.New(t), clerk: authtest.New(t), engine: new(fakeEngine), log: new(syncBuffer), drain: make(chan struct{})}
 	logger := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", w.log)
+		}
+	})
 	inserter, err := queue.NewInserter(w.pool, logger)
 	if err != nil {
 		t.Fatal(err)
