@@ -67,26 +67,25 @@ give_up() {
 as_root=
 if [ "$manager" != brew ] && [ "$(id -u)" != 0 ]; then
   as_root="sudo -n"
-  command -v sudo >/dev/null && $as_root true 2>/dev/null || give_up "Install it: $manager install$wanted (as root)."
+  if ! command -v sudo >/dev/null || ! $as_root true 2>/dev/null; then
+    give_up "Install it: $manager install$wanted (as root)."
+  fi
 fi
 echo "prepare: installing$wanted with $manager" >&2
+# shellcheck disable=SC2086 # the variables hold several words each
 case $manager in
 apt-get)
   # Only the programs: Debian's package would make and start a server of its own. This folder is read
   # by the scripts that would do so.
-  no_server=/etc/postgresql-common/createcluster.d
-  $as_root mkdir -p $no_server
-  echo "create_main_cluster = false" | $as_root tee $no_server/ragify-prepare.conf >/dev/null
+  no_server=/etc/postgresql-common/createcluster.d/ragify-prepare.conf
+  trap '$as_root rm -f $no_server' EXIT
+  $as_root mkdir -p "$(dirname $no_server)"
+  echo "create_main_cluster = false" | $as_root tee $no_server >/dev/null
   $as_root apt-get update -q >&2 || true # an old list may still do
-  # shellcheck disable=SC2086 # several words each
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $wanted >&2
-  $as_root rm -f $no_server/ragify-prepare.conf
   ;;
-# shellcheck disable=SC2086
 dnf) $as_root dnf install -y $wanted >&2 ;;
-# shellcheck disable=SC2086
 apk) $as_root apk add $wanted >&2 ;;
-# shellcheck disable=SC2086
 brew) brew install $wanted >&2 ;;
 esac
 for what in $missing; do
