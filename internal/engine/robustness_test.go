@@ -38,6 +38,11 @@ func TestRobustness(t *testing.T) {
 				wantFault(t, err, fault.Invalid, "wrong_password")
 				if row["password"] != "" {
 					wantPages(t, ctx, e, path, row["password"], row["pages"])
+					plain := filepath.Join(t.TempDir(), "plain.pdf")
+					if err := e.Decrypt(ctx, path, plain, row["password"]); err != nil {
+						t.Fatal(err)
+					}
+					wantPages(t, ctx, e, plain, "", row["pages"])
 				}
 			case "rejected-as-invalid":
 				_, err := e.Inspect(ctx, path, "", false)
