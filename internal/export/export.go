@@ -2,6 +2,7 @@
 package export
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 
@@ -9,66 +10,63 @@ import (
 	"github.com/ragify/ragify/internal/option"
 )
 
+// A format is what the package knows of one output format. Adding one means a writer and a line in formatOf.
+type format struct {
+	extension string
+	mediaType string
+	write     func(*bufio.Writer, *document.Document, option.Options) error // nil: not in this build
+}
+
+func formatOf(f option.Format) (format, bool) {
+	switch f {
+	case option.Markdown:
+		return format{".md", "text/markdown; charset=utf-8", writeMarkdown}, true
+	case option.JSON:
+		return format{".json", "application/json", writeJSON}, true
+	case option.Text:
+		return format{".txt", "text/plain; charset=utf-8", writeText}, true
+	case option.HTML:
+		return format{".html", "text/html; charset=utf-8", nil}, true
+	case option.TaggedPDF:
+		return format{".tagged.pdf", "application/pdf", nil}, true
+	case option.AnnotatedPDF:
+		return format{".annotated.pdf", "application/pdf", nil}, true
+	case option.Chunks:
+		return format{".chunks.jsonl", "application/jsonl", nil}, true
+	}
+	return format{}, false
+}
+
 // Available reports whether this build can write f.
 func Available(f option.Format) bool {
-	return f == option.Markdown || f == option.JSON || f == option.Text
+	known, ok := formatOf(f)
+	return ok && known.write != nil
 }
 
 // Extension is the file name ending of f's files, with its dot; "" for an unknown format.
 func Extension(f option.Format) string {
-	switch f {
-	case option.Markdown:
-		return ".md"
-	case option.JSON:
-		return ".json"
-	case option.HTML:
-		return ".html"
-	case option.Text:
-		return ".txt"
-	case option.TaggedPDF:
-		return ".tagged.pdf"
-	case option.AnnotatedPDF:
-		return ".annotated.pdf"
-	case option.Chunks:
-		return ".chunks.jsonl"
-	}
-	return ""
+	known, _ := formatOf(f)
+	return known.extension
 }
 
 // MediaType is the Content-Type of f's files; "" for an unknown format.
 func MediaType(f option.Format) string {
-	switch f {
-	case option.Markdown:
-		return "text/markdown; charset=utf-8"
-	case option.JSON:
-		return "application/json"
-	case option.HTML:
-		return "text/html; charset=utf-8"
-	case option.Text:
-		return "text/plain; charset=utf-8"
-	case option.TaggedPDF, option.AnnotatedPDF:
-		return "application/pdf"
-	case option.Chunks:
-		return "application/jsonl"
-	}
-	return ""
+	known, _ := formatOf(f)
+	return known.mediaType
 }
 
 // Write writes d to w as f. It fails when f is not Available or when w fails.
 func Write(w io.Writer, f option.Format, d *document.Document, o option.Options) error {
-	if !Available(f) {
+	known, ok := formatOf(f)
+	if !ok || known.write == nil {
 		return fmt.Errorf("export: no writer for format %q", f)
 	}
-	for _, p := range d.Pages {
-		for _, e := range p.Elements {
-			for _, l := range e.Lines {
-				for _, r := range l.Runs {
-					if _, err := io.WriteString(w, r.Text); err != nil {
-						return err
-					}
-				}
-			}
-		}
+	b := bufio.NewWriterSize(w, 64<<10)
+	if err := known.write(b, d, o); err != nil {
+		return fmt.Errorf("export: writing %s: %w", f, err)
+	}
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("export: writing %s: %w", f, err)
 	}
 	return nil
 }

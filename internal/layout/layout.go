@@ -1,7 +1,17 @@
 // Package layout turns what pages show (document.Content) into what they say (document.Document).
+//
+// One page goes through these stages, each in a file of its own: the frame in which its text is upright
+// (orient), clean glyphs (glyphs), fragments of lines (fragments), edges and ruled tables (edges, lattice,
+// tables), reading order (order), lines, paragraphs and list items (lines, paragraphs, marks). What needs the
+// whole document follows at its end: running headers and footers (running), headings and their levels
+// (headings), lists (lists), texts that go on in the next column or page (flow).
 package layout
 
-import "github.com/ragify/ragify/internal/document"
+import (
+	"fmt"
+
+	"github.com/ragify/ragify/internal/document"
+)
 
 // Options chooses between ways to read a page. The zero value reads like the defaults of a job.
 type Options struct {
@@ -14,7 +24,15 @@ type Options struct {
 // Analyzer collects the pages of one file and makes a document of them. It is not safe for concurrent use.
 type Analyzer struct {
 	options Options
-	pages   []document.Page
+	pages   []*page
+}
+
+// A page is what the document stages need of an analysed page: its blocks in reading order.
+type page struct {
+	number        int
+	width, height float64
+	blocks        []*block
+	truncated     bool
 }
 
 // New starts a document.
@@ -22,24 +40,119 @@ func New(o Options) *Analyzer { return &Analyzer{options: o} }
 
 // Add analyses one page. Pages come in ascending order; c is not retained.
 func (a *Analyzer) Add(c *document.Content) {
-	p := document.Page{Number: c.Number, Width: c.Width, Height: c.Height}
-	var text []rune
-	var box document.Box
-	for _, g := range c.Glyphs {
-		if g.Rune != 0 {
-			text = append(text, g.Rune)
-		}
-		box = box.Union(g.Box)
+	f := findFrame(c)
+	fonts := c.Fonts
+	frags, turned := makeFragments(cleanGlyphs(c, f))
+	linkPieces(frags, c.Links, f)
+	tables, rest := ruledTables(findEdges(c, f), frags, fonts)
+	p := &page{number: c.Number, width: c.Width, height: c.Height, truncated: c.Truncated}
+	for i, l := range a.readingOrder(atomsOf(rest, tables)) {
+		p.addLeaf(i, l, fonts)
 	}
-	if len(text) > 0 {
-		line := document.Line{Runs: []document.Run{{Text: string(text)}}, Box: box}
-		p.Elements = append(p.Elements, document.Element{Kind: document.Paragraph, Page: c.Number, Box: box, Lines: []document.Line{line}})
+	p.addTurned(turned, fonts)
+	for _, b := range p.blocks {
+		b.finish(c.Number, f, fonts)
 	}
 	a.pages = append(a.pages, p)
 }
 
+func (a *Analyzer) readingOrder(atoms []atom) []leaf {
+	if a.options.ReadingOrder == "off" {
+		return objectOrder(atoms)
+	}
+	return cutPage(atoms)
+}
+
+// addLeaf appends the blocks of one leaf: paragraphs between tables.
+func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
+	var frags []*fragment
+	flush := func() {
+		for _, b := range makeParagraphs(makeLines(frags, fonts)) {
+			b.leaf = number
+			p.blocks = append(p.blocks, b)
+		}
+		frags = nil
+	}
+	for _, a := range l.atoms {
+		if a.table == nil {
+			frags = append(frags, a.frag)
+			continue
+		}
+		flush()
+		a.table.leaf = number
+		p.blocks = append(p.blocks, a.table)
+	}
+	flush()
+}
+
+// addTurned appends text that does not run like the rest of the page (side notes, axis labels) after what stands
+// above its middle in the reading order.
+func (p *page) addTurned(frags []fragment, fonts []document.Font) {
+	for i := range frags {
+		f := &frags[i]
+		b := &block{kind: document.Paragraph, turned: true, leaf: -1, above: openSpace, below: openSpace}
+		b.lines = []line{makeLine([]*fragment{f}, fonts)}
+		b.settle()
+		p.blocks = append(p.blocks, b)
+	}
+}
+
+// finish makes the block's element and drops what only the page stages need.
+func (b *block) finish(number int, f frame, fonts []document.Font) {
+	b.element = b.makeElement(number, f, fonts)
+	b.measureText()
+	b.lines, b.grid = nil, nil
+}
+
 // Document joins the pages added so far into a document. The analyzer must not be used afterwards.
 func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numPages int) *document.Document {
-	_ = outline
-	return &document.Document{Meta: meta, Pages: a.pages, NumPages: numPages}
+	text := findBody(a.pages)
+	findRunning(a.pages, a.options.KeepHeaderFooter)
+	findHeadings(a.pages, text)
+	setLevels(a.pages)
+	joinFlow(a.pages)
+	d := &document.Document{Meta: meta, NumPages: numPages}
+	for _, p := range a.pages {
+		d.Pages = append(d.Pages, p.document())
+		if p.truncated {
+			d.Warnings = append(d.Warnings, document.Warning{
+				Code: "page_truncated", Pages: []int{p.number},
+				Message: "The page has more characters or drawings than the limits allow; the rest is left out.",
+			})
+		}
+	}
+	return d
+}
+
+// document makes elements of the page's blocks.
+func (p *page) document() document.Page {
+	out := document.Page{Number: p.number, Width: p.width, Height: p.height}
+	var items []listItem
+	flush := func() {
+		out.Elements = append(out.Elements, makeList(items)...)
+		items = nil
+	}
+	for _, b := range p.blocks {
+		e := b.element
+		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
+		if e.Kind == document.ListItem {
+			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size})
+			continue
+		}
+		flush()
+		out.Elements = append(out.Elements, e)
+	}
+	flush()
+	n := 0
+	number(out.Elements, p.number, &n)
+	return out
+}
+
+// number gives the elements of a page their ids in reading order.
+func number(list []document.Element, page int, n *int) {
+	for i := range list {
+		*n++
+		list[i].ID = fmt.Sprintf("p%d.e%d", page, *n)
+		number(list[i].Children, page, n)
+	}
 }

@@ -1,0 +1,102 @@
+package export
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	entity   = regexp.MustCompile(`^&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});`)
+	ordinal  = regexp.MustCompile(`^(\d{1,9})([.)])(\s|$)`)
+	ruleLine = regexp.MustCompile(`^[-=:|\s]+$`)
+)
+
+// escapeInline escapes what a CommonMark or GFM parser would take for markup. Text is read by people as well,
+// so characters that mean nothing where they stand stay as they are.
+func escapeInline(s string, mode inlineMode, lineStart bool) string {
+	if !lineStart && !strings.ContainsAny(s, "\\`*_[<&~|\n!]") {
+		return s
+	}
+	var b strings.Builder
+	for n, l := range strings.Split(s, "\n") {
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		if n > 0 || lineStart {
+			l = escapeStart(&b, l, mode)
+		}
+		escapeLine(&b, l, mode)
+	}
+	return b.String()
+}
+
+// escapeStart writes what at the start of a line would begin a block, escaped, and gives the rest.
+func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
+	if mode == inlineCell || mode == inlineHeaderCell || l == "" {
+		return l // nothing can begin in a cell
+	}
+	if m := ordinal.FindStringSubmatch(l); m != nil {
+		b.WriteString(m[1] + `\` + m[2])
+		return l[len(m[1])+1:]
+	}
+	switch l[0] {
+	case '#':
+		rest := strings.TrimLeft(l, "#")
+		if rest == "" || rest[0] == ' ' || mode == inlineHeading {
+			b.WriteString(`\#`)
+			return l[1:]
+		}
+	case '+', '-':
+		if len(l) == 1 || l[1] == ' ' || ruleLine.MatchString(l) {
+			b.WriteString(`\` + l[:1])
+			return l[1:]
+		}
+	case '>', '=', ':':
+		if l[0] == '>' || ruleLine.MatchString(l) {
+			b.WriteString(`\` + l[:1])
+			return l[1:]
+		}
+	}
+	return l
+}
+
+func escapeLine(b *strings.Builder, l string, mode inlineMode) {
+	var prev rune
+	for i, r := range l {
+		rest := l[i+utf8.RuneLen(r):]
+		next, _ := utf8.DecodeRuneInString(rest)
+		escape := false
+		switch r {
+		case '\\', '`', '*', '~':
+			escape = true
+		case '_':
+			escape = !wordRune(prev) || !wordRune(next)
+		case '[':
+			escape = mayLink(rest) || mode == inlineItem && i == 0
+		case ']':
+			escape = next == '(' || next == '[' || next == ':'
+		case '!':
+			escape = next == '['
+		case '<':
+			escape = unicode.IsLetter(next) || next == '/' || next == '!' || next == '?'
+		case '&':
+			escape = entity.MatchString(l[i:])
+		case '|':
+			escape = mode == inlineCell || mode == inlineHeaderCell
+		}
+		if escape {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+		prev = r
+	}
+}
+
+// mayLink reports whether the text after an opening bracket closes it in a way that makes a link.
+func mayLink(rest string) bool {
+	return strings.Contains(rest, "](") || strings.Contains(rest, "][") || strings.Contains(rest, "]:")
+}
+
+func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

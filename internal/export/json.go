@@ -1,0 +1,156 @@
+package export
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// jsonDocument is the JSON output: contract section 7 and api/document.schema.json.
+type jsonDocument struct {
+	FileName         string             `json:"file name,omitempty"`
+	NumberOfPages    int                `json:"number of pages"`
+	Title            *string            `json:"title"`
+	Author           *string            `json:"author"`
+	Subject          *string            `json:"subject"`
+	Keywords         *string            `json:"keywords"`
+	Creator          *string            `json:"creator"`
+	Producer         *string            `json:"producer"`
+	CreationDate     *string            `json:"creation date"`
+	ModificationDate *string            `json:"modification date"`
+	Language         *string            `json:"language"`
+	Pages            []jsonPage         `json:"pages"`
+	Warnings         []document.Warning `json:"warnings"`
+	Kids             []jsonElement      `json:"kids"`
+}
+
+type jsonPage struct {
+	Number int     `json:"number"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+}
+
+type jsonElement struct {
+	ID         string        `json:"id"`
+	Type       document.Kind `json:"type"`
+	PageNumber int           `json:"page_number"`
+	BBox       [4]float64    `json:"bbox"`
+	Content    *string       `json:"content,omitempty"`
+	FontName   string        `json:"font_name,omitempty"`
+	FontSize   float64       `json:"font_size,omitempty"`
+	Level      string        `json:"level,omitempty"`
+	Marker     string        `json:"marker,omitempty"`
+	Ordered    *bool         `json:"ordered,omitempty"`
+	Continues  bool          `json:"continues,omitempty"`
+	Rows       [][]string    `json:"rows,omitempty"`
+	Cells      []jsonCell    `json:"cells,omitempty"`
+	Kids       []jsonElement `json:"kids,omitempty"`
+}
+
+type jsonCell struct {
+	Row     int        `json:"row"`
+	Column  int        `json:"column"`
+	RowSpan int        `json:"row_span"`
+	ColSpan int        `json:"column_span"`
+	BBox    [4]float64 `json:"bbox"`
+	Content string     `json:"content"`
+}
+
+func writeJSON(w *bufio.Writer, d *document.Document, o option.Options) error {
+	out := jsonDocument{
+		NumberOfPages: d.NumPages, Title: known(d.Meta.Title), Author: known(d.Meta.Author), Subject: known(d.Meta.Subject),
+		Keywords: known(d.Meta.Keywords), Creator: known(d.Meta.Creator), Producer: known(d.Meta.Producer),
+		CreationDate: known(d.Meta.CreationDate), ModificationDate: known(d.Meta.ModificationDate), Language: known(d.Meta.Language),
+		Pages: make([]jsonPage, 0, len(d.Pages)), Warnings: []document.Warning{}, Kids: []jsonElement{},
+	}
+	for _, warning := range d.Warnings {
+		if warning.Pages == nil {
+			warning.Pages = []int{}
+		}
+		out.Warnings = append(out.Warnings, warning)
+	}
+	for i := range d.Pages {
+		p := &d.Pages[i]
+		out.Pages = append(out.Pages, jsonPage{p.Number, hundredths(p.Width), hundredths(p.Height)})
+		for k := range p.Elements {
+			out.Kids = append(out.Kids, toJSON(&p.Elements[k], o))
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	return enc.Encode(out)
+}
+
+// known is nil, in JSON null, for what the file does not say.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func toJSON(e *document.Element, o option.Options) jsonElement {
+	out := jsonElement{
+		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box),
+		FontName: e.FontName, FontSize: hundredths(e.FontSize), Marker: e.Marker, Continues: e.Continues,
+	}
+	switch e.Kind {
+	case document.Heading:
+		out.Level = levelName(e.Level)
+	case document.List:
+		out.Ordered = &e.Ordered
+	case document.Table:
+		out.Rows, out.Cells = jsonTable(e.Grid, o)
+	}
+	if e.Kind != document.List && e.Kind != document.Table && (e.Kind != document.Figure || len(e.Lines) > 0) {
+		text := plainText(e.Lines, o)
+		out.Content = &text
+	}
+	for i := range e.Children {
+		out.Kids = append(out.Kids, toJSON(&e.Children[i], o))
+	}
+	return out
+}
+
+// levelName names heading levels as the contract does.
+func levelName(level int) string {
+	if level <= 0 {
+		return "Title"
+	}
+	return fmt.Sprintf("H%d", min(level, 6))
+}
+
+// jsonTable gives a table as rows of strings, where a cell over several slots stands in its first, and as cells.
+func jsonTable(g *document.Grid, o option.Options) ([][]string, []jsonCell) {
+	if g == nil {
+		return nil, nil
+	}
+	rows := make([][]string, g.Rows)
+	for r := range rows {
+		rows[r] = make([]string, g.Cols)
+	}
+	cells := make([]jsonCell, 0, len(g.Cells))
+	for i := range g.Cells {
+		c := &g.Cells[i]
+		text := plainText(c.Lines, o)
+		rows[c.Row][c.Col] = text
+		cells = append(cells, jsonCell{c.Row, c.Col, c.RowSpan, c.ColSpan, corners(c.Box), text})
+	}
+	return rows, cells
+}
+
+func corners(b document.Box) [4]float64 {
+	return [4]float64{hundredths(b.Left), hundredths(b.Top), hundredths(b.Right), hundredths(b.Bottom)}
+}
+
+// hundredths of a point are as exact as any reader needs, and print short.
+func hundredths(v float64) float64 {
+	if v < 0 {
+		return -hundredths(-v)
+	}
+	return float64(int64(v*100+0.5)) / 100
+}

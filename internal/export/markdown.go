@@ -1,0 +1,285 @@
+package export
+
+import (
+	"bufio"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// writeMarkdown writes GitHub-flavoured Markdown that a CommonMark parser reads back to the same blocks.
+func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) error {
+	m := markdown{w: w, o: o}
+	for i, p := range flow(d) {
+		if i > 0 && o.MarkdownPageSeparator != "" {
+			m.block(separator(o.MarkdownPageSeparator, p.Number))
+		}
+		for k := range p.Elements {
+			m.element(&p.Elements[k])
+		}
+	}
+	if m.started {
+		m.w.WriteByte('\n')
+	}
+	return nil // bufio keeps the first error for Flush
+}
+
+type markdown struct {
+	w        *bufio.Writer
+	o        option.Options
+	started  bool
+	list     *document.Element // the block just written, when it is a list
+	altMarks bool              // the list just written used the second kind of marks
+}
+
+// block writes a block, with a blank line between it and the one before.
+func (m *markdown) block(s string) {
+	if s == "" {
+		return
+	}
+	if m.started {
+		m.w.WriteString("\n\n")
+	}
+	m.started, m.list = true, nil
+	m.w.WriteString(s)
+}
+
+func (m *markdown) element(e *document.Element) {
+	switch e.Kind {
+	case document.Heading:
+		if text := m.inline(e.Lines, inlineHeading); text != "" {
+			m.block(strings.Repeat("#", min(max(e.Level, 1), 6)) + " " + text)
+		}
+	case document.Table:
+		m.block(m.table(e.Grid))
+	case document.List:
+		before, alt := m.list, m.altMarks
+		// Two lists in a row would be one, were it not for another kind of marks.
+		m.altMarks = before != nil && before.Ordered == e.Ordered && !alt
+		m.block(m.listText(e, m.altMarks))
+		m.list = e
+	case document.Figure:
+		for k := range e.Children {
+			m.element(&e.Children[k])
+		}
+	default:
+		m.block(m.inline(e.Lines, inlineBlock))
+	}
+}
+
+// listText writes a list; nested blocks are set in by the width of the item's mark.
+func (m *markdown) listText(e *document.Element, alt bool) string {
+	var b strings.Builder
+	for i := range e.Children {
+		item := &e.Children[i]
+		lead, text := itemLead(item.Marker, alt), m.inline(item.Lines, inlineItem)
+		if !strings.HasPrefix(lead, item.Marker) && isOrdinal(item.Marker) {
+			text = item.Marker + " " + text // a mark that Markdown has no list for is part of the text
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(lead)
+		pad := strings.Repeat(" ", len(lead))
+		b.WriteString(strings.ReplaceAll(text, "\n", "\n"+pad))
+		for k := range item.Children {
+			b.WriteString("\n" + pad + strings.ReplaceAll(m.listText(&item.Children[k], k%2 == 1), "\n", "\n"+pad))
+		}
+	}
+	return b.String()
+}
+
+// itemLead is what a Markdown list item with the printed mark begins with.
+func itemLead(mark string, alt bool) string {
+	digits := strings.TrimRight(mark, ".)")
+	if len(mark)-len(digits) == 1 && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		if alt {
+			if strings.HasSuffix(mark, ".") {
+				return digits + ") "
+			}
+			return digits + ". "
+		}
+		return mark + " "
+	}
+	if alt {
+		return "* "
+	}
+	return "- "
+}
+
+// isOrdinal reports whether a mark says something: a number or letter, not a bullet.
+func isOrdinal(mark string) bool {
+	return strings.ContainsFunc(mark, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) && mark != "o"
+}
+
+// table writes a pipe table. Its first row is the header, as the notation demands. Cells over several columns or
+// rows stand in their first slot.
+func (m *markdown) table(g *document.Grid) string {
+	if g == nil || g.Rows == 0 || g.Cols == 0 {
+		return ""
+	}
+	slots := make([][]string, g.Rows)
+	for r := range slots {
+		slots[r] = make([]string, g.Cols)
+	}
+	for i := range g.Cells {
+		c := &g.Cells[i]
+		mode := inlineCell
+		if c.Row == 0 {
+			mode = inlineHeaderCell
+		}
+		slots[c.Row][c.Col] = strings.ReplaceAll(m.inline(c.Lines, mode), "\n", "<br>")
+	}
+	var b strings.Builder
+	for r, row := range slots {
+		if r > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteByte('|')
+		for _, cell := range row {
+			b.WriteString(" " + cell)
+			if cell != "" {
+				b.WriteByte(' ')
+			}
+			b.WriteByte('|')
+		}
+		if r == 0 {
+			b.WriteString("\n|" + strings.Repeat(" --- |", g.Cols))
+		}
+	}
+	return b.String()
+}
+
+// inlineMode is where inline text stands, which decides what has to be escaped and which styles are the block's.
+type inlineMode uint8
+
+const (
+	inlineBlock inlineMode = iota
+	inlineHeading
+	inlineItem
+	inlineCell
+	inlineHeaderCell
+)
+
+// inline writes joined lines as Markdown text.
+func (m *markdown) inline(lines []document.Line, mode inlineMode) string {
+	pieces := joinLines(lines, m.o)
+	plain := mode == inlineHeading || mode == inlineHeaderCell // these are bold by themselves
+	var b strings.Builder
+	styled := false // the text so far ends in a closing mark
+	for i, p := range pieces {
+		if mode == inlineHeading {
+			p.text = strings.ReplaceAll(p.text, "\n", " ")
+		}
+		if plain {
+			p.bold, p.italic = false, false
+		}
+		body := strings.Trim(p.text, " \n")
+		at := strings.Index(p.text, body)
+		before, after := p.text[:at], p.text[at+len(body):]
+		b.WriteString(before)
+		escaped := escapeInline(body, mode, atLineStart(b.String()))
+		open, shut := marks(p)
+		if p.link != "" && body != "" && !sameTarget(p.link, body) {
+			escaped = "[" + strings.NewReplacer("[", `\[`, "]", `\]`, `\[`, `\[`, `\]`, `\]`).Replace(escaped) + "](" + target(p.link) + ")"
+		}
+		if open == "" || body == "" || styled && before == "" || strings.Contains(body, "\n\n") ||
+			!flanks(last(b.String()), escaped, nextRune(pieces, i, after)) {
+			b.WriteString(escaped)
+			styled = false
+		} else {
+			b.WriteString(open + escaped + shut)
+			styled = true
+		}
+		if after != "" {
+			styled = false
+		}
+		b.WriteString(after)
+	}
+	text := b.String()
+	if mode == inlineHeading && strings.HasSuffix(text, "#") {
+		text = text[:len(text)-1] + `\#` // it would close the heading
+	}
+	return text
+}
+
+func atLineStart(s string) bool { return s == "" || s[len(s)-1] == '\n' }
+
+// marks are the emphasis marks around a piece.
+func marks(p piece) (open, shut string) {
+	switch {
+	case p.bold && p.italic:
+		open = "***"
+	case p.bold:
+		open = "**"
+	case p.italic:
+		open = "*"
+	}
+	if p.strike {
+		return "~~" + open, open + "~~"
+	}
+	return open, open
+}
+
+// flanks reports whether emphasis marks around text would be read as such between the characters before and
+// after it (CommonMark 0.31, left- and right-flanking delimiter runs). 0 is the start or end of the block.
+func flanks(before rune, text string, after rune) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	final, _ := utf8.DecodeLastRuneInString(text)
+	outside := func(r rune) bool { return r == 0 || unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) }
+	inside := func(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSymbol(r) }
+	return (inside(first) || outside(before)) && (inside(final) || outside(after))
+}
+
+func last(s string) rune {
+	if s == "" {
+		return 0
+	}
+	r, _ := utf8.DecodeLastRuneInString(s)
+	return r
+}
+
+// nextRune is the character that follows the body of piece i.
+func nextRune(pieces []piece, i int, after string) rune {
+	if after != "" {
+		return ' '
+	}
+	if i+1 < len(pieces) {
+		r, _ := utf8.DecodeRuneInString(pieces[i+1].text)
+		return r
+	}
+	return 0
+}
+
+// sameTarget reports whether a link's text shows its target already.
+func sameTarget(uri, text string) bool {
+	trim := func(s string) string {
+		s = strings.ToLower(strings.TrimSpace(s))
+		for _, p := range []string{"mailto:", "https://", "http://"} {
+			s = strings.TrimPrefix(s, p)
+		}
+		return strings.TrimRight(s, "/.")
+	}
+	t := trim(text)
+	return t != "" && strings.Contains(trim(uri), t) && strings.ContainsAny(t, ".@/")
+}
+
+// target writes a URI as a link destination.
+func target(uri string) string {
+	var b strings.Builder
+	for _, r := range uri {
+		switch {
+		case r <= ' ' || r == 0x7F || r == '<' || r == '>' || r == '|' || r == '\\' || r == '`' || r == '*':
+			const hex = "0123456789ABCDEF"
+			b.WriteString("%" + string(hex[r>>4&15]) + string(hex[r&15]))
+		case r == '(' || r == ')':
+			b.WriteString(`\` + string(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

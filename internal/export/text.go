@@ -1,0 +1,151 @@
+package export
+
+import (
+	"bufio"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// writeText writes plain text: blocks apart by a blank line, lists set in, tables aligned.
+func writeText(w *bufio.Writer, d *document.Document, o option.Options) error {
+	started := false
+	block := func(s string) {
+		if s == "" {
+			return
+		}
+		if started {
+			w.WriteString("\n\n")
+		}
+		started = true
+		w.WriteString(s)
+	}
+	for i, p := range flow(d) {
+		if i > 0 && o.TextPageSeparator != "" {
+			// A separator is a line of its own; a form feed begins the line of the next page.
+			if started {
+				w.WriteByte('\n')
+			}
+			w.WriteString(separator(o.TextPageSeparator, p.Number))
+			if o.TextPageSeparator != "\f" {
+				w.WriteByte('\n')
+			}
+			started = false
+		}
+		for k := range p.Elements {
+			block(elementText(&p.Elements[k], o))
+		}
+	}
+	if started {
+		w.WriteByte('\n')
+	}
+	return nil // bufio keeps the first error for Flush
+}
+
+func elementText(e *document.Element, o option.Options) string {
+	switch e.Kind {
+	case document.Table:
+		return tableText(e.Grid, o)
+	case document.List:
+		return listText(e, o)
+	case document.Figure:
+		var parts []string
+		for i := range e.Children {
+			if s := elementText(&e.Children[i], o); s != "" {
+				parts = append(parts, s)
+			}
+		}
+		return strings.Join(parts, "\n\n")
+	}
+	return plainText(e.Lines, o)
+}
+
+func listText(e *document.Element, o option.Options) string {
+	var b strings.Builder
+	for i := range e.Children {
+		item := &e.Children[i]
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		lead := item.Marker + " "
+		pad := strings.Repeat(" ", utf8.RuneCountInString(lead))
+		b.WriteString(lead + strings.ReplaceAll(plainText(item.Lines, o), "\n", "\n"+pad))
+		for k := range item.Children {
+			b.WriteString("\n" + pad + strings.ReplaceAll(listText(&item.Children[k], o), "\n", "\n"+pad))
+		}
+	}
+	return b.String()
+}
+
+// tableText aligns a table's columns, two spaces apart. Cells of several lines take several lines. A cell over
+// several columns may use the room of all of them.
+func tableText(g *document.Grid, o option.Options) string {
+	if g == nil || g.Rows == 0 || g.Cols == 0 {
+		return ""
+	}
+	const gap = 2
+	rows := make([][][]string, g.Rows) // lines of each slot
+	spans := make([][]int, g.Rows)
+	for r := range rows {
+		rows[r], spans[r] = make([][]string, g.Cols), make([]int, g.Cols)
+	}
+	width := make([]int, g.Cols)
+	for i := range g.Cells {
+		c := &g.Cells[i]
+		text := plainText(c.Lines, o)
+		if text == "" {
+			continue
+		}
+		rows[c.Row][c.Col], spans[c.Row][c.Col] = strings.Split(text, "\n"), c.ColSpan
+		if c.ColSpan == 1 {
+			for _, l := range rows[c.Row][c.Col] {
+				width[c.Col] = max(width[c.Col], displayWidth(l))
+			}
+		}
+	}
+	var b strings.Builder
+	for r := range rows {
+		height := 1
+		for _, cell := range rows[r] {
+			height = max(height, len(cell))
+		}
+		for k := range height {
+			if r+k > 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(textRow(rows[r], width, k, gap))
+		}
+	}
+	return b.String()
+}
+
+func textRow(cells [][]string, width []int, k, gap int) string {
+	var b strings.Builder
+	at, column := 0, 0 // where the line is, and where the column starts
+	for c, lines := range cells {
+		if k < len(lines) && lines[k] != "" {
+			pad := max(column-at, 0)
+			if pad == 0 && at > 0 {
+				pad = 1
+			}
+			b.WriteString(strings.Repeat(" ", pad) + lines[k])
+			at += pad + displayWidth(lines[k])
+		}
+		column += width[c] + gap
+	}
+	return b.String()
+}
+
+// displayWidth counts terminal columns: wide East Asian characters take two.
+func displayWidth(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r >= 0x1100 && (r <= 0x115F || r >= 0x2E80 && r <= 0xA4CF || r >= 0xAC00 && r <= 0xD7A3 || r >= 0xF900 && r <= 0xFAFF || r >= 0xFF00 && r <= 0xFF60 || r >= 0x20000) {
+			n++
+		}
+	}
+	return n
+}

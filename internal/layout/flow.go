@@ -1,0 +1,75 @@
+package layout
+
+import (
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// measureText keeps what the document stages ask of a block's text.
+func (b *block) measureText() {
+	const kept = 240 // characters; longer texts are neither headings nor running heads
+	b.lineCount = len(b.lines)
+	var text strings.Builder
+	for i := range b.lines {
+		l := &b.lines[i]
+		b.runes += l.runes
+		if text.Len() < kept {
+			if i > 0 {
+				text.WriteByte(' ')
+			}
+			text.WriteString(l.text())
+		}
+	}
+	b.text = text.String()
+	for _, r := range b.text {
+		if unicode.IsLetter(r) {
+			b.letters++
+		}
+	}
+	if n := len(b.lines); n > 0 {
+		b.first = firstRune(&b.lines[0])
+		b.last = b.lines[n-1].last()
+		b.markLeft = b.lines[0].box.Left
+		if b.last == 0 {
+			b.last, _ = utf8.DecodeLastRuneInString(b.text)
+		}
+	}
+}
+
+// joinFlow marks paragraphs that go on from the previous column or page: the text before ends within a sentence,
+// and the next one begins within one, set alike.
+func joinFlow(pages []*page) {
+	var last *block
+	for _, p := range pages {
+		for _, b := range p.blocks {
+			switch b.kind {
+			case document.Paragraph, document.ListItem:
+			case document.Heading, document.List:
+				last = nil
+				continue
+			default:
+				continue // floats, headers and footers interrupt the page, not the text
+			}
+			if b.turned {
+				continue
+			}
+			if last != nil && b.kind == document.Paragraph && continues(last, b) {
+				b.continues = true
+			}
+			last = b
+		}
+	}
+}
+
+func continues(a, b *block) bool {
+	if a.leaf == b.leaf && a.element.Page == b.element.Page {
+		return false
+	}
+	alike := math.Abs(a.style.size-b.style.size) < 0.05*b.style.size && a.style.bold == b.style.bold
+	const text = 2 // lines that a text has at least on both sides; less is a label
+	return alike && a.lineCount >= text && b.lineCount >= text && !sentenceEnds(a.last) && unicode.IsLower(b.first)
+}

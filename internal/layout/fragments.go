@@ -1,0 +1,392 @@
+package layout
+
+import (
+	"math"
+	"slices"
+	"unicode"
+
+	"github.com/ragify/ragify/internal/document"
+	"golang.org/x/text/unicode/norm"
+)
+
+// A piece is a word, or a part of a word, in one style.
+type piece struct {
+	text   string
+	box    document.Box // ink
+	base   float64
+	size   float64
+	font   int32
+	color  uint32
+	object int32
+	runes  int
+	glue   bool // no space before it
+	sup    bool
+	sub    bool
+	link   string // URI
+	hyphen bool   // ends in a hyphen that PDFium holds for one at a line end
+}
+
+// A fragment is a stretch of text on one baseline without a wide gap: a line of a paragraph, a table
+// cell's line, a label. Fragments are what reading order and tables are made of.
+type fragment struct {
+	pieces []piece
+	box    document.Box // ink
+	base   float64
+	size   float64 // that of the largest pieces
+	runes  int
+	order  int // index of its first glyph on the page
+	turned bool
+}
+
+// core is the vertical room that a line of text really needs. Ink boxes are no use for finding gaps
+// between lines: they depend on which letters the line happens to have.
+func (f *fragment) core() (top, bottom float64) {
+	return f.base - 0.7*f.size, f.base + 0.15*f.size
+}
+
+// Spacing thresholds, in ems (shares of the font size).
+const (
+	// wordGap is the least gap that separates words where the PDF shows no space. Spaces are 0.2 to 0.33
+	// in text fonts, a bit less when a justified line is squeezed; kerning moves letters by up to 0.1.
+	wordGap = 0.15
+	// fragmentGap ends a fragment. Justified text in narrow columns has spaces of up to one em, and is put
+	// together again as a line; gaps between table columns and gutters start at about one em.
+	fragmentGap = 0.9
+	// backtrack is how far the next glyph of a fragment may start before the end of the last one: kerning,
+	// overhanging italics, accents printed over letters.
+	backtrack = 0.5
+	// sameBase is how far baselines in one line may differ: rounding, slightly sloping scans.
+	sameBase = 0.12
+	// supRise and subDrop are the most that superscripts rise above and subscripts drop below the baseline.
+	supRise, subDrop = 0.7, 0.4
+	// scriptSize is the largest size of a super- or subscript relative to its line; 0.58 to 0.8 are usual.
+	scriptSize = 0.88
+)
+
+// fragmentBuilder collects glyphs that follow each other on a line.
+type fragmentBuilder struct {
+	glyphs []glyph
+	start  int
+	right  float64
+	base   float64
+	size   float64
+	angle  float64
+	turned bool
+	gap    bool // a space was shown since the last glyph
+	spaced []bool
+}
+
+// makeFragments groups glyphs to fragments: first in the order in which the page shows them, which keeps
+// overlapping texts apart, then neighbours on a baseline that were shown at different times.
+// Turned text is kept apart.
+func makeFragments(glyphs []glyph) (upright, turned []fragment) {
+	var out []fragment
+	b := fragmentBuilder{}
+	for i := range glyphs {
+		g := &glyphs[i]
+		if g.space {
+			b.gap = true
+			continue
+		}
+		if len(b.glyphs) > 0 && !b.accepts(g) {
+			out = b.flush(out)
+		}
+		if len(b.glyphs) == 0 {
+			b.start, b.base, b.size, b.angle, b.turned = i, g.base, g.size, g.angle, g.turned
+			b.gap = false
+		}
+		b.add(*g)
+	}
+	out = b.flush(out)
+	for i := range out {
+		if out[i].turned {
+			turned = append(turned, out[i])
+		} else {
+			upright = append(upright, out[i])
+		}
+	}
+	return mergeFragments(upright), turned
+}
+
+func (b *fragmentBuilder) accepts(g *glyph) bool {
+	if b.turned != g.turned || math.Abs(b.angle-g.angle) > 1 {
+		return false
+	}
+	em := math.Max(b.size, g.size)
+	gap := g.left - b.right
+	if rtl(g.r) && gap < 0 {
+		first := b.glyphs[len(b.glyphs)-1]
+		gap = first.left - g.right
+	}
+	if gap < -backtrack*em || gap > fragmentGap*em {
+		return false
+	}
+	return onLine(b.base, b.size, g.base, g.size)
+}
+
+// onLine reports whether text of one baseline and size can be in a line with another: on the same
+// baseline, or one as super- or subscript of the other.
+func onLine(base, size, otherBase, otherSize float64) bool {
+	if size < otherSize {
+		base, size, otherBase, otherSize = otherBase, otherSize, base, size
+	}
+	d := otherBase - base
+	if math.Abs(d) <= sameBase*size {
+		return true
+	}
+	return otherSize <= scriptSize*size && d >= -supRise*size && d <= subDrop*size
+}
+
+func (b *fragmentBuilder) add(g glyph) {
+	if g.size > b.size*1.1 { // what came before was a superscript
+		b.base, b.size = g.base, g.size
+	}
+	b.spaced = append(b.spaced, b.gap)
+	b.gap = false
+	b.glyphs = append(b.glyphs, g)
+	b.right = g.right
+}
+
+// flush ends the fragment and appends it to out.
+func (b *fragmentBuilder) flush(out []fragment) []fragment {
+	if len(b.glyphs) == 0 {
+		return out
+	}
+	f := fragment{base: b.base, size: b.size, order: b.start, turned: b.turned}
+	threshold := b.spaceThreshold()
+	start, glue := 0, false
+	for i := 1; i < len(b.glyphs); i++ {
+		prev, g := &b.glyphs[i-1], &b.glyphs[i]
+		space := b.spaced[i] || g.left-prev.right > threshold*math.Max(prev.size, g.size) && !(cjk(prev.r) && cjk(g.r))
+		if !space && sameStyle(prev, g) {
+			continue
+		}
+		f.pieces = append(f.pieces, makePiece(b.glyphs[start:i], glue))
+		start, glue = i, !space
+	}
+	f.pieces = append(f.pieces, makePiece(b.glyphs[start:], glue))
+	f.settle()
+	b.glyphs, b.spaced, b.gap = b.glyphs[:0], b.spaced[:0], false
+	return append(out, f)
+}
+
+// spaceThreshold is the gap in ems that separates words in this fragment. In letter-spaced text every
+// pair of letters stands apart; there a space is what stands out from the usual gap.
+func (b *fragmentBuilder) spaceThreshold() float64 {
+	const fewest = 4 // gaps that it takes to speak of a usual one
+	if len(b.glyphs) <= fewest {
+		return wordGap
+	}
+	gaps := make([]float64, 0, len(b.glyphs))
+	for i := 1; i < len(b.glyphs); i++ {
+		if !b.spaced[i] {
+			gaps = append(gaps, (b.glyphs[i].left-b.glyphs[i-1].right)/math.Max(b.glyphs[i].size, 1))
+		}
+	}
+	if len(gaps) < fewest {
+		return wordGap
+	}
+	slices.Sort(gaps)
+	usual := gaps[len(gaps)/2]
+	return math.Max(wordGap, usual+wordGap*0.8)
+}
+
+func sameStyle(a, b *glyph) bool {
+	return a.font == b.font && math.Abs(a.size-b.size) < 0.1*a.size && math.Abs(a.base-b.base) < 0.1*a.size
+}
+
+func makePiece(glyphs []glyph, glue bool) piece {
+	first := &glyphs[0]
+	p := piece{base: first.base, size: first.size, font: first.font, color: first.color, object: first.object, glue: glue}
+	text := make([]rune, 0, len(glyphs)+2)
+	for i := range glyphs {
+		g := &glyphs[i]
+		if i > 0 {
+			if mark, ok := combining(text[len(text)-1]); ok && overlaps(&glyphs[i-1], g) {
+				text[len(text)-1] = g.r // TeX prints the accent first, then the letter below it
+				g = &glyph{r: mark, box: g.box}
+			} else if mark, ok := combining(g.r); ok && overlaps(g, &glyphs[i-1]) {
+				g = &glyph{r: mark, box: g.box}
+			}
+		}
+		text = append(text, g.r)
+		text = append(text, []rune(g.extra)...)
+		p.box = p.box.Union(g.box)
+	}
+	p.hyphen = glyphs[len(glyphs)-1].hyphen
+	p.text = norm.NFC.String(string(text))
+	p.runes = len(text)
+	return p
+}
+
+// overlaps reports whether the middle of an accent lies over a letter.
+func overlaps(accent, letter *glyph) bool {
+	x := (accent.box.Left + accent.box.Right) / 2
+	return unicode.IsLetter(letter.r) && x > letter.box.Left && x < letter.box.Right
+}
+
+// combining gives the combining mark that a spacing accent becomes when it is printed over a letter.
+func combining(r rune) (mark rune, ok bool) {
+	switch r {
+	case 0xB4:
+		return 0x301, true
+	case 0x60:
+		return 0x300, true
+	case 0xA8:
+		return 0x308, true
+	case 0x2C6:
+		return 0x302, true
+	case 0x2DC:
+		return 0x303, true
+	case 0xB8:
+		return 0x327, true
+	case 0x2C7:
+		return 0x30C, true
+	case 0x2DA:
+		return 0x30A, true
+	case 0xAF:
+		return 0x304, true
+	}
+	return 0, false
+}
+
+// settle computes what follows from the pieces: box, predominant size, which are scripts.
+func (f *fragment) settle() {
+	f.box, f.runes = document.Box{}, 0
+	for i := range f.pieces {
+		p := &f.pieces[i]
+		f.box = f.box.Union(p.box)
+		f.runes += p.runes
+		small := p.size <= scriptSize*f.size
+		p.sup = small && p.base < f.base-0.15*f.size
+		p.sub = small && p.base > f.base+0.05*f.size
+	}
+}
+
+// mergeFragments joins neighbours on one baseline. It sorts, so its cost is n log n.
+func mergeFragments(frags []fragment) []fragment {
+	if len(frags) < 2 {
+		return frags
+	}
+	bases := lineBases(frags)
+	index := make([]int, len(frags))
+	for i := range index {
+		index[i] = i
+	}
+	slices.SortStableFunc(index, func(a, b int) int { return compare(bases[a], bases[b]) })
+	out := frags[:0:0]
+	for start := 0; start < len(index); {
+		end, anchor := start+1, bases[index[start]]
+		for end < len(index) && bases[index[end]]-anchor <= 2*sameBase*frags[index[end]].size {
+			end++
+		}
+		row := index[start:end]
+		slices.SortStableFunc(row, func(a, b int) int { return compare(frags[a].box.Left, frags[b].box.Left) })
+		out = mergeRow(out, frags, row)
+		start = end
+	}
+	slices.SortStableFunc(out, func(a, b fragment) int { return a.order - b.order })
+	return out
+}
+
+// mergeRow appends the fragments of one row, given from left to right, joining close ones.
+func mergeRow(out []fragment, frags []fragment, row []int) []fragment {
+	cur := frags[row[0]]
+	for _, i := range row[1:] {
+		next := frags[i]
+		em := math.Max(cur.size, next.size)
+		gap := next.box.Left - cur.box.Right
+		if gap > fragmentGap*em || gap < -0.3*em || !onLine(cur.base, cur.size, next.base, next.size) || cur.rtl() {
+			out = append(out, cur)
+			cur = next
+			continue
+		}
+		next.pieces[0].glue = gap <= wordGap*em
+		cur.pieces = append(slices.Clip(cur.pieces), next.pieces...)
+		cur.order = min(cur.order, next.order)
+		if next.size > cur.size*1.1 {
+			cur.base, cur.size = next.base, next.size
+		}
+		cur.settle()
+	}
+	return append(out, cur)
+}
+
+// lineBases gives each fragment the baseline of the line that it belongs to: its own, or for a super- or
+// subscript shown on its own that of the larger fragment that it touches.
+func lineBases(frags []fragment) []float64 {
+	const window = 64 // fragments looked at around each script; a line has fewer neighbours
+	bases := make([]float64, len(frags))
+	byBase := make([]int, len(frags))
+	for i := range frags {
+		bases[i], byBase[i] = frags[i].base, i
+	}
+	slices.SortStableFunc(byBase, func(a, b int) int { return compare(frags[a].base, frags[b].base) })
+	for at, i := range byBase {
+		for step := 1; step <= window; step++ {
+			if at-step >= 0 && scriptOf(&frags[i], &frags[byBase[at-step]]) {
+				bases[i] = frags[byBase[at-step]].base
+				break
+			}
+			if at+step < len(byBase) && scriptOf(&frags[i], &frags[byBase[at+step]]) {
+				bases[i] = frags[byBase[at+step]].base
+				break
+			}
+		}
+	}
+	return bases
+}
+
+// scriptOf reports whether s is a super- or subscript that touches host.
+func scriptOf(s, host *fragment) bool {
+	const touch = 0.3 // ems of the host: a thin space
+	if s.size > scriptSize*host.size || s.runes > 12 || !onLine(s.base, s.size, host.base, host.size) {
+		return false
+	}
+	after, before := s.box.Left-host.box.Right, host.box.Left-s.box.Right
+	return after > -touch*host.size && after < touch*host.size || before > -touch*host.size && before < touch*host.size
+}
+
+// text is the fragment's text with single spaces between words.
+func (f *fragment) text() string { return joinPieces(f.pieces) }
+
+func joinPieces(pieces []piece) string {
+	var b []byte
+	for i := range pieces {
+		if i > 0 && !pieces[i].glue {
+			b = append(b, ' ')
+		}
+		b = append(b, pieces[i].text...)
+	}
+	return string(b)
+}
+
+// rtl reports whether the fragment begins with a word of a right-to-left script.
+func (f *fragment) rtl() bool {
+	for _, r := range f.pieces[0].text {
+		if unicode.IsLetter(r) {
+			return rtl(r)
+		}
+	}
+	return false
+}
+
+func rtl(r rune) bool {
+	return r >= 0x590 && (unicode.Is(unicode.Hebrew, r) || unicode.Is(unicode.Arabic, r) || unicode.Is(unicode.Syriac, r) || unicode.Is(unicode.Thaana, r))
+}
+
+// cjk reports whether r belongs to a script that is written without spaces.
+func cjk(r rune) bool {
+	return r >= 0x2E80 && (unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) ||
+		r >= 0x3000 && r <= 0x303F || r >= 0xFF00 && r <= 0xFF60)
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,157 @@
+package layout
+
+import (
+	"math"
+	"unicode"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A glyph is a character that will be part of the text, in an upright frame (see orient).
+type glyph struct {
+	r           rune
+	extra       string // what follows r when one glyph stands for several characters
+	left, right float64
+	base        float64 // y of the baseline
+	box         document.Box
+	size        float64 // points
+	font        int32
+	object      int32
+	color       uint32
+	angle       float64
+	turned      bool // the baseline is not horizontal in the frame: left, right and base are along it
+	space       bool // white space: separates words, leaves no text
+	hyphen      bool
+}
+
+// invalidRune stands for a glyph without a known character until the writers replace it.
+const invalidRune = unicode.ReplacementChar
+
+// duplicateDistance is how near two equal glyphs of one size are printed to be one glyph printed
+// twice (fake bold, shadows), as a share of the font size. Two real letters in a row are at least
+// a narrow advance width apart, 0.2 of the size ("ll", "..").
+const duplicateDistance = 0.12
+
+// maxGlyphs bounds the work on one page. Dense newspaper pages have 20,000 glyphs.
+const maxGlyphs = 300_000
+
+// cleanGlyphs makes text of what a page shows: ligatures become letters, glyphs printed twice count
+// once, characters that print nothing are dropped, unmapped ones become invalidRune.
+func cleanGlyphs(c *document.Content, f frame) []glyph {
+	out := make([]glyph, 0, min(len(c.Glyphs), maxGlyphs))
+	seen := newGlyphSet(min(len(c.Glyphs), maxGlyphs))
+	for i := range c.Glyphs {
+		if len(out) == maxGlyphs {
+			break
+		}
+		g, ok := cleanGlyph(&c.Glyphs[i], f)
+		if ok && (g.space || !seen.duplicate(&g)) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func cleanGlyph(src *document.Glyph, f frame) (g glyph, ok bool) {
+	if !finite(src) {
+		return g, false
+	}
+	loose := f.box(src.Loose)
+	g = glyph{
+		r: src.Rune, extra: src.Extra, right: loose.Right, box: f.box(src.Box), size: src.Size,
+		font: src.Font, object: src.Object, color: src.Color, hyphen: src.Hyphen,
+	}
+	g.left, g.base = f.point(src.OriginX, src.OriginY)
+	if g.size <= 0 {
+		g.size = max(loose.Height(), g.box.Height(), 1)
+	}
+	if angle := f.angle(src.Angle); angle > 1.5 && angle < 358.5 {
+		g.turned, g.angle = true, angle
+		g.along(angle, loose)
+	} else if loose.Empty() || g.right <= g.left {
+		g.left, g.right = g.box.Left, g.box.Right
+	}
+	if src.Box.Empty() {
+		g.box = document.Box{Left: g.left, Top: g.base - 0.7*g.size, Right: g.right, Bottom: g.base}
+		if g.turned {
+			g.box = loose
+		}
+	}
+	switch {
+	case g.hyphen || g.r == 0xAD:
+		g.r = '-'
+	case src.Invalid && g.r == 0, g.r == 0:
+		g.r = invalidRune
+	case unicode.IsSpace(g.r):
+		g.space = true
+	case unicode.Is(unicode.Cc, g.r):
+		g.r = invalidRune
+	case unicode.Is(unicode.Cf, g.r), g.r == 0xFFFE, g.r == 0xFFFF:
+		return g, false // zero-width and directional marks print nothing
+	}
+	if l, found := ligature(g.r); found {
+		g.r, g.extra = rune(l[0]), l[1:]+g.extra
+	}
+	if !unicode.IsPrint(g.r) && !g.space && !unicode.Is(unicode.Co, g.r) {
+		g.r = invalidRune
+	}
+	return g, true
+}
+
+func finite(g *document.Glyph) bool {
+	sum := g.OriginX + g.OriginY + g.Size + g.Box.Left + g.Box.Top + g.Box.Right + g.Box.Bottom +
+		g.Loose.Left + g.Loose.Top + g.Loose.Right + g.Loose.Bottom + g.Angle
+	return !math.IsNaN(sum) && math.Abs(sum) < 1e7
+}
+
+// ligature gives the letters of a Latin presentation-form ligature.
+func ligature(r rune) (letters string, ok bool) {
+	switch r {
+	case 0xFB00:
+		return "ff", true
+	case 0xFB01:
+		return "fi", true
+	case 0xFB02:
+		return "fl", true
+	case 0xFB03:
+		return "ffi", true
+	case 0xFB04:
+		return "ffl", true
+	case 0xFB05, 0xFB06:
+		return "st", true
+	}
+	return "", false
+}
+
+// A glyphSet finds glyphs printed twice in constant time each: glyphs hash by character and place.
+type glyphSet map[glyphPlace]glyphSpot
+
+type glyphPlace struct {
+	r    rune
+	x, y int32
+}
+
+type glyphSpot struct {
+	x, y, size float32
+}
+
+func newGlyphSet(n int) glyphSet { return make(glyphSet, n) }
+
+// duplicate reports whether an equal glyph is at nearly the same place already, and adds g if not.
+func (s glyphSet) duplicate(g *glyph) bool {
+	// Cells of a quarter of a point suit no font size in particular; the distance is what decides. They
+	// only have to be larger than it, so they grow with the size in powers of two.
+	cell := math.Exp2(math.Ceil(math.Log2(math.Max(g.size, 1) * duplicateDistance)))
+	x, y := int32(math.Floor(g.left/cell)), int32(math.Floor(g.base/cell))
+	for dx := int32(-1); dx <= 1; dx++ {
+		for dy := int32(-1); dy <= 1; dy++ {
+			if o, ok := s[glyphPlace{g.r, x + dx, y + dy}]; ok &&
+				math.Hypot(float64(o.x)-g.left, float64(o.y)-g.base) < duplicateDistance*g.size &&
+				math.Abs(float64(o.size)-g.size) < 0.1*g.size {
+				return true
+			}
+		}
+	}
+	s[glyphPlace{g.r, x, y}] = glyphSpot{float32(g.left), float32(g.base), float32(g.size)}
+	return false
+}

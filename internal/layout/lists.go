@@ -1,0 +1,54 @@
+package layout
+
+import (
+	"math"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A listItem is an element on its way into a list, with the left edge that tells its level.
+type listItem struct {
+	element document.Element
+	left    float64 // of the mark
+	kind    markKind
+	size    float64
+}
+
+// makeList nests consecutive items by the left edges of their marks. An item belongs to the innermost open list
+// that starts at its edge; one further in opens a list in the item before it.
+func makeList(items []listItem) []document.Element {
+	var out []document.Element
+	for start := 0; start < len(items); {
+		var e document.Element
+		e, start = takeList(items, start)
+		out = append(out, e)
+	}
+	return out
+}
+
+// takeList makes one list of the items from start on, and gives the index after its last one.
+func takeList(items []listItem, start int) (document.Element, int) {
+	first := &items[start]
+	list := document.Element{Kind: document.List, Page: first.element.Page, Ordered: first.kind != bulletMark}
+	i := start
+	for i < len(items) {
+		it := &items[i]
+		in := (it.left - first.left) / math.Max(first.size, 1)
+		const step = 0.7 // ems: less is no level of its own
+		switch {
+		case in < -step, in <= step && it.kind != first.kind:
+			return list, i
+		case in > step && len(list.Children) > 0:
+			var inner document.Element
+			inner, i = takeList(items, i)
+			parent := &list.Children[len(list.Children)-1]
+			parent.Children = append(parent.Children, inner)
+			list.Box = list.Box.Union(inner.Box)
+		default:
+			list.Children = append(list.Children, it.element)
+			list.Box = list.Box.Union(it.element.Box)
+			i++
+		}
+	}
+	return list, i
+}

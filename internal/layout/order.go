@@ -1,0 +1,379 @@
+package layout
+
+import (
+	"math"
+	"slices"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// An atom is what reading order moves about: a fragment of text, or a table that is found already.
+type atom struct {
+	left, top, right, bottom float64
+	frag                     *fragment
+	table                    *block
+}
+
+// A leaf is a part of the page that is read from top to bottom: its atoms form rows, not columns.
+type leaf struct {
+	atoms []atom
+}
+
+// A strip is a set of atoms whose vertical extents overlap; no horizontal cut goes through it.
+type strip struct {
+	atoms []atom
+	cover []interval // horizontal extents of the atoms, united
+}
+
+// An interval is a closed range on an axis, in points.
+type interval struct{ from, to float64 }
+
+const (
+	// gutterWidth in ems: the narrowest gap that can separate columns. Narrow newspaper gutters are one em;
+	// spaces in justified text reach that too, but not on every line at the same place.
+	gutterWidth = 0.9
+	// deepest nesting of cuts: columns in boxes in columns. Anything deeper is a drawing.
+	deepestCut = 8
+	// bandWindow in strips bounds how far a band of columns is searched, and so keeps the cost linear in the
+	// number of strips. A dense page has 100 lines.
+	bandWindow = 300
+	// proseRunes is the least mean length of lines in a text column, in characters. Narrow newspaper columns
+	// have 25; table cells and labels are shorter.
+	proseRunes = 18
+)
+
+// cutPage finds the reading order by recursive cuts (XY-cut, Nagy and Seth 1984) in the way of XY-Cut++
+// (arXiv 2504.10258): elements that span columns do not block the cut of what is above and below them.
+// Instead of masking spanning elements by width, the page is divided into bands such that as many rows as
+// possible confirm the gutters of their band; see bands.
+func cutPage(atoms []atom) []leaf {
+	var out []leaf
+	cut(atoms, 0, &out)
+	return out
+}
+
+func cut(atoms []atom, depth int, out *[]leaf) {
+	if len(atoms) == 0 {
+		return
+	}
+	em := usualSize(atoms)
+	strips := makeStrips(atoms)
+	var rows []atom // rows of the leaf that is being collected
+	flush := func() {
+		if len(rows) > 0 {
+			*out = append(*out, leaf{rows})
+			rows = nil
+		}
+	}
+	for _, b := range bands(strips, gutterWidth*em) {
+		var content []atom
+		for _, s := range strips[b.first:b.last] {
+			content = append(content, s.atoms...)
+		}
+		gutters := columnGutters(content, b.gutters)
+		if len(gutters) == 0 || depth == deepestCut {
+			rows = append(rows, content...)
+			continue
+		}
+		flush()
+		for _, column := range splitColumns(content, gutters) {
+			cut(column, depth+1, out)
+		}
+	}
+	flush()
+}
+
+// usualSize is the median font size of the atoms, weighted by text length.
+func usualSize(atoms []atom) float64 {
+	type sized struct {
+		size  float64
+		runes int
+	}
+	list := make([]sized, 0, len(atoms))
+	total := 0
+	for _, a := range atoms {
+		if a.frag != nil {
+			list = append(list, sized{a.frag.size, a.frag.runes})
+			total += a.frag.runes
+		}
+	}
+	slices.SortFunc(list, func(a, b sized) int { return compare(a.size, b.size) })
+	sum := 0
+	for _, s := range list {
+		if sum += s.runes; 2*sum >= total {
+			return s.size
+		}
+	}
+	return 10 // no text: any size will do
+}
+
+// makeStrips makes all horizontal cuts at once, from top to bottom.
+func makeStrips(atoms []atom) []strip {
+	sorted := slices.Clone(atoms)
+	slices.SortStableFunc(sorted, func(a, b atom) int { return compare(a.top, b.top) })
+	var out []strip
+	for start := 0; start < len(sorted); {
+		end, bottom := start+1, sorted[start].bottom
+		for end < len(sorted) && sorted[end].top < bottom {
+			bottom = math.Max(bottom, sorted[end].bottom)
+			end++
+		}
+		s := strip{atoms: sorted[start:end:end]}
+		for _, a := range s.atoms {
+			s.cover = append(s.cover, interval{a.left, a.right})
+		}
+		s.cover = unite(s.cover)
+		out = append(out, s)
+		start = end
+	}
+	return out
+}
+
+// unite sorts intervals and merges those that overlap.
+func unite(list []interval) []interval {
+	slices.SortFunc(list, func(a, b interval) int { return compare(a.from, b.from) })
+	out := list[:0]
+	for _, i := range list {
+		if n := len(out); n > 0 && i.from <= out[n-1].to {
+			out[n-1].to = math.Max(out[n-1].to, i.to)
+		} else {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// gaps gives the spaces between the intervals of a united list that are at least width wide.
+func gaps(cover []interval, width float64) []interval {
+	var out []interval
+	for i := 1; i < len(cover); i++ {
+		if cover[i].from-cover[i-1].to >= width {
+			out = append(out, interval{cover[i-1].to, cover[i].from})
+		}
+	}
+	return out
+}
+
+// A band is a run of strips, first inclusive, last exclusive, with the gutters that all of them leave free.
+type band struct {
+	first, last int
+	gutters     []interval
+}
+
+// bands divides strips into bands so that the sum of the confirmations of all gutters is largest (dynamic
+// programming over the end of the last band). A strip confirms a gutter with the number of its atoms on
+// the poorer side; one confirmation a gutter is free of charge, so that bands are no smaller than needed
+// and a single row with a gap in it is no band. Cost: strips × bandWindow.
+func bands(strips []strip, width float64) []band {
+	n := len(strips)
+	best := make([]float64, n+1)
+	choice := make([]band, n+1)
+	for j := 1; j <= n; j++ {
+		best[j] = math.Inf(-1)
+	}
+	for i := range n {
+		improve := func(j int, value float64, gutters []interval) {
+			if value > best[j] {
+				best[j], choice[j] = value, band{i, j, gutters}
+			}
+		}
+		improve(i+1, best[i], nil)
+		var cover []interval
+		var last []interval
+		for j := i; j < n && j < i+bandWindow; j++ {
+			next := unite(append(slices.Clone(cover), strips[j].cover...))
+			now := gaps(next, width)
+			if len(last) > len(now) || lost(last, now) {
+				improve(j, best[i]+confirmations(strips[i:j], last), last)
+			}
+			cover, last = next, now
+			if len(now) == 0 && solid(strips, cover, i, width) {
+				last = nil
+				break
+			}
+			if j+1 == n || j+1 == i+bandWindow {
+				improve(j+1, best[i]+confirmations(strips[i:j+1], last), last)
+			}
+		}
+	}
+	var out []band
+	for j := n; j > 0; j = choice[j].first {
+		out = append(out, choice[j])
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// lost reports whether a gutter of before lies in none of after.
+func lost(before, after []interval) bool {
+	for _, b := range before {
+		found := false
+		for _, a := range after {
+			if a.from < b.to && b.from < a.to {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return true
+		}
+	}
+	return false
+}
+
+// solid reports whether no later strip can make a gutter beside cover: it is as wide as the page's text, so
+// that what follows adds nothing at its sides.
+func solid(strips []strip, cover []interval, first int, width float64) bool {
+	if len(cover) == 0 {
+		return false
+	}
+	left, right := cover[0].from, cover[len(cover)-1].to
+	for k := first + 1; k < len(strips) && k < first+40; k++ {
+		c := strips[k].cover
+		if c[0].from < left-width || c[len(c)-1].to > right+width {
+			return false
+		}
+	}
+	return true
+}
+
+func confirmations(strips []strip, gutters []interval) float64 {
+	total := 0.0
+	for _, g := range gutters {
+		x := (g.from + g.to) / 2
+		sum := 0
+		for _, s := range strips {
+			left, right := 0, 0
+			for _, a := range s.atoms {
+				if a.right <= x {
+					left++
+				} else if a.left >= x {
+					right++
+				}
+			}
+			sum += min(left, right)
+		}
+		total += math.Max(0, float64(sum-1))
+	}
+	return total
+}
+
+// columnGutters keeps the gutters that separate columns to be read one after the other, and drops those
+// between the parts of rows: list marks, table cells, a contents entry and its page number.
+func columnGutters(atoms []atom, gutters []interval) []interval {
+	var out []interval
+	for _, g := range gutters {
+		sides := splitColumns(atoms, []interval{g})
+		if len(sides) == 2 && separateColumns(sides[0], sides[1]) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func splitColumns(atoms []atom, gutters []interval) [][]atom {
+	columns := make([][]atom, len(gutters)+1)
+	for _, a := range atoms {
+		k := 0
+		for k < len(gutters) && a.left >= (gutters[k].from+gutters[k].to)/2 {
+			k++
+		}
+		columns[k] = append(columns[k], a)
+	}
+	return slices.DeleteFunc(columns, func(c []atom) bool { return len(c) == 0 })
+}
+
+// separateColumns decides whether two sides of a gutter are columns or halves of rows.
+func separateColumns(left, right []atom) bool {
+	// alignedShare of the rows of the side with fewer rows stand on a baseline of the other side where the
+	// two form rows. In columns set on a common grid this happens too, but those are prose.
+	const alignedShare = 0.6
+	a, b := measureSide(left), measureSide(right)
+	if a.tables || b.tables || a.prose && b.prose {
+		return true
+	}
+	fewer, more := a, b
+	if len(b.bases) < len(a.bases) {
+		fewer, more = b, a
+	}
+	if len(fewer.bases) == 0 {
+		return true
+	}
+	aligned := 0
+	for _, y := range fewer.bases {
+		i := nearest(more.bases, y)
+		if math.Abs(more.bases[i]-y) <= 0.3*math.Min(a.size, b.size) {
+			aligned++
+		}
+	}
+	return float64(aligned) < alignedShare*float64(len(fewer.bases))
+}
+
+type side struct {
+	bases  []float64 // of its rows, ascending
+	size   float64
+	prose  bool
+	tables bool
+}
+
+func measureSide(atoms []atom) side {
+	s := side{size: usualSize(atoms)}
+	var bases []float64
+	runes := 0
+	for _, a := range atoms {
+		if a.frag == nil {
+			s.tables = true
+			continue
+		}
+		bases = append(bases, a.frag.base)
+		runes += a.frag.runes
+	}
+	slices.Sort(bases)
+	for _, y := range bases {
+		if n := len(s.bases); n == 0 || y-s.bases[n-1] > 0.3*s.size {
+			s.bases = append(s.bases, y)
+		}
+	}
+	const proseRows = 3 // fewer lines are a label
+	s.prose = len(s.bases) >= proseRows && runes >= proseRunes*len(s.bases)
+	return s
+}
+
+// atomsOf makes atoms of a page's fragments and tables.
+func atomsOf(frags []fragment, tables []*block) []atom {
+	out := make([]atom, 0, len(frags)+len(tables))
+	for i := range frags {
+		f := &frags[i]
+		top, bottom := f.core()
+		out = append(out, atom{left: f.box.Left, top: top, right: f.box.Right, bottom: bottom, frag: f})
+	}
+	for _, t := range tables {
+		out = append(out, atom{left: t.box.Left, top: t.box.Top, right: t.box.Right, bottom: t.box.Bottom, table: t})
+	}
+	return out
+}
+
+// objectOrder is the reading order "off": leaves in the order in which the PDF shows their text. Tables stand
+// where their first text is.
+func objectOrder(atoms []atom) []leaf {
+	slices.SortStableFunc(atoms, func(a, b atom) int { return a.order() - b.order() })
+	var out []leaf
+	var bottom document.Box
+	for _, a := range atoms {
+		// Going up starts a new leaf; going on to the right or down continues the rows of this one.
+		if len(out) == 0 || a.bottom < bottom.Top {
+			out = append(out, leaf{})
+		}
+		l := &out[len(out)-1]
+		l.atoms = append(l.atoms, a)
+		bottom = document.Box{Top: a.top, Bottom: a.bottom}
+	}
+	return out
+}
+
+func (a *atom) order() int {
+	if a.table != nil {
+		return a.table.order
+	}
+	return a.frag.order
+}

@@ -1,0 +1,85 @@
+package layout
+
+import (
+	"math"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A frame is the page turned so that most of its text runs from left to right: pages with a wide table
+// are often printed sideways without saying so. All stages work in the frame; results are turned back.
+type frame struct {
+	quarter       int // clockwise quarter turns of the text on the page
+	width, height float64
+}
+
+// findFrame chooses the direction of most glyphs.
+func findFrame(c *document.Content) frame {
+	var count [4]int
+	for i := range c.Glyphs {
+		if q, ok := quarterOf(c.Glyphs[i].Angle); ok {
+			count[q]++
+		}
+	}
+	f := frame{width: c.Width, height: c.Height}
+	for q := 1; q < 4; q++ {
+		if 2*count[q] > len(c.Glyphs) {
+			f.quarter = q
+		}
+	}
+	if f.quarter%2 == 1 {
+		f.width, f.height = f.height, f.width
+	}
+	return f
+}
+
+// quarterOf gives the number of quarter turns that an angle in degrees is, within a degree and a half:
+// scanned pages with a text layer are seldom quite straight.
+func quarterOf(angle float64) (int, bool) {
+	q := math.Round(angle / 90)
+	return int(q) & 3, math.Abs(angle-q*90) < 1.5
+}
+
+// point turns a point of the page into the frame.
+func (f frame) point(x, y float64) (float64, float64) {
+	switch f.quarter {
+	case 1: // text runs down: the page's right edge is the frame's top
+		return y, f.height - x
+	case 2:
+		return f.width - x, f.height - y
+	case 3:
+		return f.width - y, x
+	}
+	return x, y
+}
+
+// box turns a box of the page into the frame.
+func (f frame) box(b document.Box) document.Box {
+	x0, y0 := f.point(b.Left, b.Top)
+	x1, y1 := f.point(b.Right, b.Bottom)
+	return document.Box{Left: min(x0, x1), Top: min(y0, y1), Right: max(x0, x1), Bottom: max(y0, y1)}
+}
+
+// back turns a box of the frame into the page.
+func (f frame) back(b document.Box) document.Box {
+	inverse := frame{quarter: (4 - f.quarter) & 3, width: f.width, height: f.height}
+	if f.quarter%2 == 1 {
+		inverse.width, inverse.height = f.height, f.width
+	}
+	return inverse.box(b)
+}
+
+// angle turns a direction of the page into the frame.
+func (f frame) angle(a float64) float64 {
+	return math.Mod(a-float64(f.quarter)*90+720, 360)
+}
+
+// An upright glyph keeps its coordinates; along turns the others so that their baseline is horizontal and
+// they read from left to right. Their ink box stays where it is on the page.
+func (g *glyph) along(angle float64, loose document.Box) {
+	sin, cos := math.Sincos(angle * math.Pi / 180)
+	x, y := g.left, g.base
+	g.left, g.base = x*cos+y*sin, y*cos-x*sin
+	// The advance is the loose box's extent along the baseline.
+	g.right = g.left + math.Max(math.Abs(loose.Width()*cos), math.Abs(loose.Height()*sin))
+}

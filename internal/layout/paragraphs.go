@@ -1,0 +1,291 @@
+package layout
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A block is a paragraph, list item, table or figure of a page before it becomes an element.
+type block struct {
+	kind      document.Kind
+	lines     []line
+	grid      *document.Grid
+	box       document.Box
+	style     style
+	order     int     // of its first text in the PDF
+	leaf      int     // index of the column on the page that it stands in
+	above     float64 // white space to the block before it in its column, in ems; large at the top
+	below     float64 // the same after it
+	margin    interval
+	mark      mark    // list items: the mark, cut off from lines
+	textLeft  float64 // list items: where the text after the mark starts
+	level     int     // headings
+	continues bool
+	turned    bool
+	image     int
+
+	// What follows is filled in at the end of the page, when lines and grid go into the element.
+	element   document.Element
+	text      string // the beginning, with the mark
+	runes     int
+	letters   int // in text
+	lineCount int
+	first     rune
+	last      rune    // without superscripts and closing quotes
+	markLeft  float64 // left edge of the first line
+}
+
+// Thresholds for paragraphs.
+const (
+	// wideLeading is how much more than the usual distance of lines separates paragraphs, as a factor. A blank
+	// half-line is the least that is used for it; leading varies by a few hundredths.
+	wideLeading = 1.22
+	// indent in ems, from which on a line start is set in on purpose. One em is the classic indent.
+	indent = 0.8
+	// openSpace is the distance, in ems, from a page's edge or the end of a column to what is beside it.
+	openSpace = 10.0
+)
+
+// A paragrapher divides the lines of one column into paragraphs and list items.
+type paragrapher struct {
+	lines   []line
+	marks   []mark  // per line; zero where it does not begin an item
+	leading float64 // usual distance of baselines in ems
+	margin  interval
+	out     []*block
+}
+
+// makeParagraphs divides the lines of one leaf, from top to bottom.
+func makeParagraphs(lines []line) []*block {
+	if len(lines) == 0 {
+		return nil
+	}
+	p := paragrapher{lines: lines, leading: usualLeading(lines), margin: interval{math.Inf(1), math.Inf(-1)}}
+	for i := range lines {
+		p.margin.from = math.Min(p.margin.from, lines[i].box.Left)
+		p.margin.to = math.Max(p.margin.to, lines[i].box.Right)
+	}
+	p.marks = findMarks(lines)
+	var cur *block
+	for i := range lines {
+		if cur == nil || p.starts(i, cur) {
+			cur = p.begin(i)
+			continue
+		}
+		cur.lines = append(cur.lines, lines[i])
+	}
+	for _, b := range p.out {
+		b.settle()
+	}
+	p.measureSpace()
+	return p.out
+}
+
+func (p *paragrapher) begin(i int) *block {
+	b := &block{kind: document.Paragraph, margin: p.margin, lines: []line{p.lines[i]}}
+	if m := p.marks[i]; m.text != "" {
+		b.kind, b.mark = document.ListItem, m
+		b.textLeft = b.lines[0].pieces[m.pieces].box.Left
+	}
+	p.out = append(p.out, b)
+	return b
+}
+
+// settle computes box and style from the lines.
+func (b *block) settle() {
+	b.box, b.order = document.Box{}, math.MaxInt
+	weights := make(map[style]int, 2)
+	bold, italic, caps, total := 0, 0, 0, 0
+	for i := range b.lines {
+		l := &b.lines[i]
+		b.box = b.box.Union(l.box)
+		b.order = min(b.order, l.order)
+		total += l.runes
+		weights[style{font: l.style.font, size: l.style.size, color: l.style.color, fixed: l.style.fixed}] += l.runes
+		if l.style.bold {
+			bold += l.runes
+		}
+		if l.style.italic {
+			italic += l.runes
+		}
+		if l.style.caps {
+			caps += l.runes
+		}
+	}
+	most := -1
+	for s, n := range weights {
+		if n > most || n == most && (s.size > b.style.size || s.size == b.style.size && s.font < b.style.font) {
+			b.style, most = s, n
+		}
+	}
+	b.style.bold, b.style.italic = bold == total, italic == total
+	b.style.caps = 10*caps >= 9*total // the number before a title has no capitals
+}
+
+// measureSpace fills in the white space between neighbouring blocks.
+func (p *paragrapher) measureSpace() {
+	for i, b := range p.out {
+		b.above, b.below = openSpace, openSpace
+		if i > 0 {
+			prev := p.out[i-1]
+			last := &prev.lines[len(prev.lines)-1]
+			first := &b.lines[0]
+			em := math.Min(last.size, first.size)
+			gap := (first.base - 0.7*first.size - last.base - 0.15*last.size) / math.Max(em, 1)
+			b.above, prev.below = gap, gap
+		}
+	}
+}
+
+// usualLeading is the median distance of baselines of neighbouring lines of one size, in ems.
+func usualLeading(lines []line) float64 {
+	// Distances above mostLeading ems are gaps between paragraphs even in double-spaced text, which has 2.4.
+	const mostLeading, assumed = 2.6, 1.25
+	var list []float64
+	for i := 1; i < len(lines); i++ {
+		a, b := &lines[i-1], &lines[i]
+		d := (b.base - a.base) / math.Max(b.size, 1)
+		if math.Abs(a.size-b.size) < 0.1*b.size && d > 0.5 && d < mostLeading {
+			list = append(list, d)
+		}
+	}
+	if len(list) == 0 {
+		return assumed
+	}
+	slices.Sort(list)
+	// The lower third rather than the middle: in lists and headings half the distances may be wide.
+	return list[len(list)/3]
+}
+
+// starts reports whether line i begins a new block after cur.
+func (p *paragrapher) starts(i int, cur *block) bool {
+	prev, l := &p.lines[i-1], &p.lines[i]
+	em := math.Max(l.size, 1)
+	pitch := (l.base - prev.base) / math.Max(math.Max(l.size, prev.size), 1)
+	switch {
+	case p.marks[i].text != "":
+		return true
+	case pitch > p.leading*wideLeading+0.1, pitch < 0.3:
+		return true
+	case math.Abs(l.size-prev.size) > 0.08*em && !p.scriptLine(prev, l):
+		return true
+	case l.style.bold != prev.style.bold || l.style.italic != prev.style.italic && l.style.font != prev.style.font:
+		return !p.full(i-1, 2*em) || sentenceEnds(prev.last())
+	}
+	if cur.kind == document.ListItem {
+		return p.leavesItem(i, cur)
+	}
+	return p.indentStarts(i, cur) || p.shortLineEnds(i)
+}
+
+// scriptLine reports whether two lines differ in size only because one of them is mostly small characters, as
+// in a formula.
+func (p *paragrapher) scriptLine(a, b *line) bool {
+	return a.pieces[0].size == b.pieces[0].size && (a.runes < 8 || b.runes < 8)
+}
+
+// leavesItem reports whether line i, after a line of the list item cur, belongs to it no more.
+func (p *paragrapher) leavesItem(i int, cur *block) bool {
+	l, em := &p.lines[i], math.Max(p.lines[i].size, 1)
+	left := l.box.Left
+	if left >= cur.textLeft-0.5*em {
+		return left > cur.textLeft+3*em && !p.full(i-1, 4*em)
+	}
+	// Without a hanging indent only full lines go on.
+	return left < cur.lines[0].box.Left-0.5*em || !p.full(i-1, 3*em)
+}
+
+// indentStarts reports whether line i is set in or out against the paragraph before it.
+func (p *paragrapher) indentStarts(i int, cur *block) bool {
+	l, prev := &p.lines[i], &p.lines[i-1]
+	em := math.Max(l.size, 1)
+	if p.centred(prev, l) {
+		return false
+	}
+	body := math.Inf(1) // left edge of the paragraph's lines after the first
+	for k := range cur.lines {
+		if k > 0 || len(cur.lines) == 1 {
+			body = math.Min(body, cur.lines[k].box.Left)
+		}
+	}
+	d := l.box.Left - body
+	if d > indent*em {
+		return true
+	}
+	return len(cur.lines) > 1 && d < -indent*em
+}
+
+// centred reports whether two lines have their middle, but not their edges, in common.
+func (p *paragrapher) centred(a, b *line) bool {
+	em := math.Max(a.size, 1)
+	middle := math.Abs(a.box.Left + a.box.Right - b.box.Left - b.box.Right)
+	return middle < 1.0*em && math.Abs(a.box.Left-b.box.Left) > 0.5*em
+}
+
+// shortLineEnds reports whether the line before i was broken on purpose: the first word of line i would have
+// found room on it.
+func (p *paragrapher) shortLineEnds(i int) bool {
+	prev, l := &p.lines[i-1], &p.lines[i]
+	em := math.Max(l.size, 1)
+	if p.centred(prev, l) {
+		return false
+	}
+	right := p.localRight(i)
+	slack := right - prev.box.Right - 0.3*em - l.firstWord()
+	if slack < 1.5*em {
+		return false
+	}
+	first := firstRune(l)
+	return sentenceEnds(prev.last()) || slack > 0.3*p.width() && !unicode.IsLower(first)
+}
+
+func (p *paragrapher) width() float64 { return p.margin.to - p.margin.from }
+
+// localRight is the right margin near line i: that of the widest line around it, for text that runs around
+// figures.
+func (p *paragrapher) localRight(i int) float64 {
+	const reach = 4 // lines before and after
+	right := math.Inf(-1)
+	for k := max(0, i-reach); k <= min(len(p.lines)-1, i+reach); k++ {
+		right = math.Max(right, p.lines[k].box.Right)
+	}
+	return right
+}
+
+// full reports whether line i reaches the right margin within slack points.
+func (p *paragrapher) full(i int, slack float64) bool {
+	return p.lines[i].box.Right >= p.localRight(i)-slack
+}
+
+func firstRune(l *line) rune {
+	for _, r := range l.pieces[0].text {
+		return r
+	}
+	return 0
+}
+
+func sentenceEnds(r rune) bool { return strings.ContainsRune(".!?:;。！？", r) }
+
+// join decides how a line connects to the next one of its paragraph.
+func join(a, b *line) document.Join {
+	last := []rune(a.pieces[len(a.pieces)-1].text)
+	next := firstRune(b)
+	end := last[len(last)-1]
+	if cjk(end) && cjk(next) {
+		return document.JoinNone
+	}
+	if end == '-' || end == 0x2010 {
+		hyphen := a.pieces[len(a.pieces)-1].hyphen
+		if len(last) > 1 && unicode.IsLetter(last[len(last)-2]) && unicode.IsLower(next) && (hyphen || unicode.IsLower(last[len(last)-2])) {
+			return document.JoinHyphen
+		}
+		if len(last) > 1 && !unicode.IsSpace(last[len(last)-2]) {
+			return document.JoinNone
+		}
+	}
+	return document.JoinSpace
+}

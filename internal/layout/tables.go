@@ -1,0 +1,225 @@
+package layout
+
+import (
+	"math"
+	"slices"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// ruledTables finds the tables that lines or cell backgrounds draw, and gives them with the fragments that
+// are in none (edges → nets → lattices → cells; Nurminen 2013, pdfplumber).
+func ruledTables(e edges, frags []fragment, fonts []document.Font) (tables []*block, rest []fragment) {
+	var lattices []lattice
+	for _, n := range findNets(e) {
+		if l, ok := makeLattice(n); ok && l.rows() >= 2 && l.cols() >= 2 {
+			lattices = append(lattices, l)
+		}
+	}
+	// Of tables in each other, the one with more slots is the table, the other its frame or a box in it.
+	slices.SortStableFunc(lattices, func(a, b lattice) int { return b.rows()*b.cols() - a.rows()*a.cols() })
+	rest = frags
+	for i := range lattices {
+		l := &lattices[i]
+		if overlapsTable(l.box(), tables) {
+			continue
+		}
+		inside, outside := splitByBox(rest, l.box())
+		if t := fillLattice(l, inside, fonts); t != nil {
+			tables, rest = append(tables, t), outside
+		}
+	}
+	return tables, rest
+}
+
+func overlapsTable(b document.Box, tables []*block) bool {
+	for _, t := range tables {
+		if x := b.Intersect(t.box); x.Width() > snapDistance && x.Height() > snapDistance {
+			return true
+		}
+	}
+	return false
+}
+
+// splitByBox divides fragments, piece by piece, into those whose middle is in a box and the others.
+func splitByBox(frags []fragment, b document.Box) (inside, outside []fragment) {
+	for i := range frags {
+		f := &frags[i]
+		if x := f.box.Intersect(b); x == (document.Box{}) {
+			outside = append(outside, *f)
+			continue
+		}
+		for _, part := range splitPieces(f, func(p *piece) int {
+			if x, y := p.middle(); x >= b.Left && x <= b.Right && y >= b.Top && y <= b.Bottom {
+				return 1
+			}
+			return 0
+		}) {
+			if part.key == 1 {
+				inside = append(inside, part.fragment)
+			} else {
+				outside = append(outside, part.fragment)
+			}
+		}
+	}
+	return inside, outside
+}
+
+// middle is a point that is certainly in the place that the piece belongs to, whatever its letters.
+func (p *piece) middle() (x, y float64) {
+	return (p.box.Left + p.box.Right) / 2, p.base - 0.3*p.size
+}
+
+type part struct {
+	fragment
+	key int
+}
+
+// splitPieces cuts a fragment where the key of its pieces changes.
+func splitPieces(f *fragment, key func(*piece) int) []part {
+	var out []part
+	for start := 0; start < len(f.pieces); {
+		k, end := key(&f.pieces[start]), start+1
+		for end < len(f.pieces) && key(&f.pieces[end]) == k {
+			end++
+		}
+		g := *f
+		if start > 0 || end < len(f.pieces) {
+			g.pieces = slices.Clone(f.pieces[start:end])
+			g.pieces[0].glue = false
+			g.size, g.base = 0, 0
+			for i := range g.pieces {
+				if g.pieces[i].size > g.size {
+					g.size, g.base = g.pieces[i].size, g.pieces[i].base
+				}
+			}
+			g.settle()
+		}
+		out = append(out, part{g, k})
+		start = end
+	}
+	return out
+}
+
+// fillLattice puts text into the cells. It gives nil when the result is no table: charts and drawings have
+// many empty slots or text across their lines, boxes around text have few slots.
+func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
+	const (
+		// leastFilled of the cells hold text; forms and price lists have empty columns, grids of charts
+		// nothing but empty slots.
+		leastFilled = 0.25
+		// mostCrossed pieces may lie across a wall: text that ignores the lines is not laid out by them.
+		mostCrossed = 0.15
+	)
+	if len(frags) == 0 || crossed(l, frags) > mostCrossed {
+		return nil
+	}
+	spans := l.cells()
+	bySlot := make([]int, l.rows()*l.cols())
+	for i, s := range spans {
+		for r := s.row; r <= s.lastRow; r++ {
+			for c := s.col; c <= s.lastCol; c++ {
+				bySlot[r*l.cols()+c] = i
+			}
+		}
+	}
+	content := make([][]fragment, len(spans))
+	order := math.MaxInt
+	for i := range frags {
+		order = min(order, frags[i].order)
+		for _, part := range splitPieces(&frags[i], func(p *piece) int {
+			r, c := l.slot(p.middle())
+			return bySlot[r*l.cols()+c]
+		}) {
+			content[part.key] = append(content[part.key], part.fragment)
+		}
+	}
+	t := newTable(l, spans, content, fonts)
+	t.order = order
+	g := t.grid
+	if g.Rows < 2 || g.Cols < 2 || float64(filled(g)) < leastFilled*float64(len(g.Cells)) || filled(g) < 3 {
+		return nil
+	}
+	return t
+}
+
+// crossed is the share of pieces that lie across a vertical wall.
+func crossed(l *lattice, frags []fragment) float64 {
+	n, total := 0, 0
+	for i := range frags {
+		for k := range frags[i].pieces {
+			p := &frags[i].pieces[k]
+			total++
+			_, y := p.middle()
+			row := between(l.ys, y)
+			inner := 0.2 * p.size // letters may touch a line
+			first, _ := slices.BinarySearch(l.xs, p.box.Left+inner)
+			if first > 0 && first < len(l.xs)-1 && l.xs[first] < p.box.Right-inner && l.right[row][first-1] {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(max(total, 1))
+}
+
+// newTable makes a table block of filled spans, without rows and columns that hold nothing.
+func newTable(l *lattice, spans []span, content [][]fragment, fonts []document.Font) *block {
+	rowUsed, colUsed := make([]bool, l.rows()), make([]bool, l.cols())
+	for i, s := range spans {
+		if len(content[i]) > 0 {
+			rowUsed[s.row], colUsed[s.col] = true, true
+			// A cell over several rows keeps those that other cells begin in; they mark their own.
+		}
+	}
+	// An empty row or column that is wide enough to write in is part of a form or of a blank column.
+	const roomToWrite = 12.0 // points
+	for r := range rowUsed {
+		rowUsed[r] = rowUsed[r] || l.ys[r+1]-l.ys[r] >= roomToWrite
+	}
+	for c := range colUsed {
+		colUsed[c] = colUsed[c] || l.xs[c+1]-l.xs[c] >= roomToWrite
+	}
+	rowAt, rows := renumber(rowUsed)
+	colAt, cols := renumber(colUsed)
+	b := &block{kind: document.Table, box: l.box(), grid: &document.Grid{Rows: rows, Cols: cols}}
+	for i, s := range spans {
+		row, col := rowAt[s.row], colAt[s.col]
+		lastRow, lastCol := rowAt[s.lastRow+1]-1, colAt[s.lastCol+1]-1
+		if lastRow < row || lastCol < col {
+			continue // it lies in dropped rows or columns, and is empty
+		}
+		refs := make([]*fragment, len(content[i]))
+		for k := range content[i] {
+			refs[k] = &content[i][k]
+		}
+		b.grid.Cells = append(b.grid.Cells, document.Cell{
+			Row: row, Col: col, RowSpan: lastRow - row + 1, ColSpan: lastCol - col + 1,
+			Box:   document.Box{Left: l.xs[s.col], Top: l.ys[s.row], Right: l.xs[s.lastCol+1], Bottom: l.ys[s.lastRow+1]},
+			Lines: documentLines(makeLines(refs, fonts), fonts),
+		})
+	}
+	return b
+}
+
+// renumber gives each index its place among the used ones, and how many those are.
+func renumber(used []bool) (at []int, n int) {
+	at = make([]int, len(used)+1)
+	for i, u := range used {
+		at[i] = n
+		if u {
+			n++
+		}
+	}
+	at[len(used)] = n
+	return at, n
+}
+
+func filled(g *document.Grid) int {
+	n := 0
+	for i := range g.Cells {
+		if len(g.Cells[i].Lines) > 0 {
+			n++
+		}
+	}
+	return n
+}
