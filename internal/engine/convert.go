@@ -146,7 +146,7 @@ func (f *findings) warnings() []document.Warning {
 	var w []document.Warning
 	for _, x := range []document.Warning{
 		{Code: "damaged_pages", Message: "These pages are damaged and were left out.", Pages: f.damaged},
-		{Code: "pages_without_text", Message: "These pages have no text: they are probably scanned, and no OCR was applied.", Pages: f.textless},
+		{Code: "pages_without_text", Message: "These pages have no usable text: they are probably scanned, and no OCR was applied.", Pages: f.textless},
 		{Code: "unmapped_characters", Message: "The fonts of these pages do not say which characters they show: parts of their text are missing.", Pages: f.unmapped},
 		{Code: "pages_truncated", Message: "These pages have more content than can be processed: the rest of them was left out.", Pages: f.truncated},
 	} {
