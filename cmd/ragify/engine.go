@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -24,16 +25,20 @@ func engineChild() ([]string, error) {
 	return []string{exe, "engine"}, nil
 }
 
-// userCacheDir is where commands without a data directory keep the compiled engine.
+// userCacheDir is where commands without a data directory keep the compiled engine: below the user's
+// cache directory, or in the temporary one for users without a home. The engine refuses a directory that
+// others can write to.
 func (a *app) userCacheDir() (string, error) {
-	dir := a.env["ENGINE_CACHE_DIR"]
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil { // no home: a container, a system service
-			base = filepath.Join(os.TempDir(), "ragify-cache")
-		}
-		dir = filepath.Join(base, "ragify")
+	if dir := a.env["ENGINE_CACHE_DIR"]; dir != "" {
+		return dir, os.MkdirAll(dir, 0o700)
 	}
+	if base, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(base, "ragify")
+		if os.MkdirAll(dir, 0o700) == nil {
+			return dir, nil
+		}
+	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("ragify-cache-%d", os.Getuid()))
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
