@@ -168,6 +168,20 @@ func TestContent(t *testing.T) {
 			t.Errorf("objects %d to %d, want 0 to 1", first, last)
 		}
 	})
+	t.Run("text within forms counts like any other", func(t *testing.T) {
+		c := content(t, func(p *pdftest.Page) {
+			p.Text(50, 500, 12, pdftest.Regular, "before")
+			p.Form([6]float64{2, 0, 0, 2, 50, 300}, "BT /F0 6 Tf 10 20 Td (within) Tj ET")
+			p.Text(50, 400, 12, pdftest.Regular, "after")
+		})
+		if got := text(c); got != "beforewithinafter" {
+			t.Errorf("text %q", got)
+		}
+		g := c.Glyphs[6]
+		if diff := cmp.Diff([]float64{70, 260, 12, 1}, []float64{g.OriginX, g.OriginY, g.Size, float64(g.Object)}, roughly); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("invisible text is marked by its mode", func(t *testing.T) {
 		c := content(t, func(p *pdftest.Page) {
 			p.Raw("3 Tr")
