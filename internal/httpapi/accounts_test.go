@@ -286,6 +286,9 @@ func TestKeys_limit_holds_under_parallel_creation(t *testing.T) {
 		})
 	}
 	wait.Wait()
+	detail := w.send(http.MethodPost, "/api-keys", strings.NewReader(`{"name": "x"}`), "Authorization", "Bearer "+w.token("user_free")).
+		fails(http.StatusForbidden, "key_limit_reached")
+	facts(t, detail, map[string]any{"tier": "free", "max_api_keys": 0, "active_keys": 0})
 	created := 0
 	for _, s := range statuses {
 		if s == http.StatusCreated {

@@ -6,20 +6,26 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"github.com/ragify/ragify/api"
+	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/httpapi"
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/webhook"
 )
 
 // described is the API description, ready to check answers against.
@@ -178,6 +184,58 @@ func TestDescription_has_every_error_status(t *testing.T) {
 					t.Errorf("%s %s: %d is not described", method, path, status)
 				}
 			}
+		}
+	}
+}
+
+func TestDescription_of_webhooks(t *testing.T) {
+	now := time.Now().UTC()
+	schema := description(t).doc.Components.Schemas["JobEvent"].Value
+	for _, status := range []job.Status{job.Done, job.Failed} {
+		e, err := webhook.JobEnded(job.Job{
+			ID: uuid.New(), Account: account.NewID(), Status: status, PageCount: 3, PagesCharged: 3, CreatedAt: now, StartedAt: &now, FinishedAt: &now, ExpiresAt: now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := openapi3filter.JSONBodyDecoder(bytes.NewReader(e.Body), nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+			t.Errorf("%s: not as described: %v", e.Body, err)
+		}
+	}
+}
+
+// TestDescription_has_teeth: the check of the other tests' answers must not pass just anything.
+func TestDescription_has_teeth(t *testing.T) {
+	good := `{"id":"7b7f3c52-0a1e-4d8f-9b53-3f0c8f4d2a10","name":"x","key_prefix":"rg_1a2b3c4d","is_active":true,"created_at":"2026-11-23T09:30:00Z","last_used_at":null}`
+	check := func(status int, body string) error {
+		r := httptest.NewRequest(http.MethodGet, "/api-keys", nil)
+		header := http.Header{"Content-Type": {"application/json"}, "X-Request-Id": {"1"}}
+		return description(t).check(r, &http.Response{StatusCode: status, Header: header}, []byte(body))
+	}
+	if err := check(200, "["+good+"]"); err != nil {
+		t.Errorf("a good answer: %v", err)
+	}
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+	}{
+		"an unknown field":            {200, "[" + strings.Replace(good, `"name"`, `"raw_key":"x","name"`, 1) + "]"},
+		"a missing field":             {200, "[" + strings.Replace(good, `,"last_used_at":null`, "", 1) + "]"},
+		"a wrong type":                {200, "[" + strings.Replace(good, `true`, `"true"`, 1) + "]"},
+		"a local time":                {200, "[" + strings.Replace(good, `09:30:00Z`, `09:30:00+01:00`, 1) + "]"},
+		"an unknown status":           {418, `{"detail":{"message":"x","code":"internal"}}`},
+		"an error without detail":     {403, `{"message":"x","code":"internal"}`},
+		"an unknown code":             {403, `{"detail":{"message":"x","code":"whatever"}}`},
+		"an unknown fact":             {403, `{"detail":{"message":"x","code":"internal","sql":"x"}}`},
+		"a 401 without its header":    {401, `{"detail":{"message":"x","code":"invalid_token"}}`},
+		"a 503 without when to retry": {503, `{"detail":{"message":"x","code":"shutting_down"}}`},
+	} {
+		if check(tc.status, tc.body) == nil {
+			t.Errorf("%s passes", name)
 		}
 	}
 }

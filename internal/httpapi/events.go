@@ -44,6 +44,8 @@ func (s *server) streamJobEvents(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	// Or the last event's deadline would end the next requests of this connection.
+	defer func() { _ = stream.control.SetWriteDeadline(time.Time{}) }()
 	if err := stream.show(ctx, j); err != nil || !j.Status.Active() {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
@@ -48,7 +49,14 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(pgtest.Run(m))
+	code := pgtest.Run(m)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "left running:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // world is the real router on a real Postgres and a real directory of blobs. Only the engine is a fake,

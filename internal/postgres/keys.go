@@ -64,6 +64,10 @@ func (s *Store) CreateKey(ctx context.Context, id account.ID, name string, secre
 }
 
 func errKeyLimit(active, limit int, tier plan.Tier) error {
+	if limit == 0 {
+		return fault.Newf(fault.Forbidden, "key_limit_reached", "The %s plan does not include API keys.", tier).
+			With("active_keys", active).With("max_api_keys", limit).With("tier", tier)
+	}
 	return fault.Newf(fault.Forbidden, "key_limit_reached",
 		"The %s plan allows %d active API keys and you have %d. Revoke one first.", tier, limit, active).
 		With("active_keys", active).With("max_api_keys", limit).With("tier", tier)
