@@ -68,6 +68,12 @@ func (m *memory) TouchKeys(_ context.Context, used map[uuid.UUID]time.Time) erro
 	return nil
 }
 
+func (m *memory) fail(failing bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failing = failing
+}
+
 func (m *memory) writes() []map[uuid.UUID]time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -343,11 +349,11 @@ func TestLastUse(t *testing.T) {
 			t.Errorf("a use within a minute is written (-want +got):\n%s", diff)
 		}
 		time.Sleep(time.Minute)
-		m.failing = true
+		m.fail(true)
 		use()
 		later := time.Now()
 		time.Sleep(5 * time.Second)
-		m.failing = false
+		m.fail(false)
 		time.Sleep(2 * time.Second)
 		want = append(want, map[uuid.UUID]time.Time{m.key: later})
 		if diff := cmp.Diff(want, m.writes()); diff != "" {

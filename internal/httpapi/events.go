@@ -95,7 +95,7 @@ func (e *eventStream) update(ctx context.Context) (ended bool, err error) {
 	case fault.NotFound:
 		return true, e.event("deleted", api.DeletedEvent{ID: e.id})
 	case fault.Unavailable:
-		return false, nil // the next change or heartbeat finds the database back
+		return false, nil // a later tick finds the database back
 	}
 	if err != nil {
 		return false, err

@@ -10,7 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"path"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -194,7 +194,7 @@ func (fr *formReader) spool(upload io.Reader) (err error) {
 	if f.dir, err = os.MkdirTemp(fr.server.TempDir, "upload-"); err != nil {
 		return errDisk(err)
 	}
-	f.path = path.Join(f.dir, "source.pdf")
+	f.path = filepath.Join(f.dir, "source.pdf")
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return errDisk(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/postgres"
 )
 
 func TestSubmit(t *testing.T) {
@@ -475,18 +476,57 @@ func TestJobs_list(t *testing.T) {
 	}
 }
 
+// brokenBlobs stores half of an object before it fails.
+type brokenBlobs struct{ httpapi.Blobs }
+
+func (b brokenBlobs) Put(ctx context.Context, key, mediaType string, r io.Reader) error {
+	if err := b.Blobs.Put(ctx, key, mediaType, io.LimitReader(r, 5)); err != nil {
+		return err
+	}
+	return fault.New(fault.Unavailable, "storage_unavailable", "The file storage does not answer.")
+}
+
 func TestSubmit_when_the_storage_is_away(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(d *httpapi.Deps) { d.Blobs = brokenBlobs{d.Blobs} })
 	u := w.user(plan.Pro)
-	if err := w.blobs.Close(); err != nil {
-		t.Fatal(err)
-	}
 	a := u.upload(pdf(1))
-	if a.status < 500 {
-		t.Fatalf("%d %s", a.status, a.body)
+	if a.fails(http.StatusServiceUnavailable, "storage_unavailable"); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
-	if counter, jobs := u.activeJobs(); counter != 0 || jobs != 0 || u.pagesUsed() != 0 {
-		t.Errorf("counter %d, jobs %d, %d pages", counter, jobs, u.pagesUsed())
+	if counter, jobs := u.activeJobs(); counter != 0 || jobs != 0 || u.pagesUsed() != 0 || w.storedObjects() != 0 {
+		t.Errorf("counter %d, jobs %d, %d pages, %d objects", counter, jobs, u.pagesUsed(), w.storedObjects())
+	}
+}
+
+// lostAnswer is a database whose connection breaks around the commit.
+type lostAnswer struct {
+	*postgres.Store
+	committed bool // before the break
+}
+
+func (l lostAnswer) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (job.Job, bool, error) {
+	if l.committed {
+		if _, _, err := l.Store.Submit(ctx, sub, p); err != nil {
+			return job.Job{}, false, err
+		}
+	}
+	return job.Job{}, false, errors.New("broken pipe")
+}
+
+func TestSubmit_keeps_the_upload_of_a_job_whose_commit_went_unheard(t *testing.T) {
+	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(d *httpapi.Deps) { d.Jobs = lostAnswer{d.Jobs.(*postgres.Store), committed} })
+			u := w.user(plan.Pro)
+			u.upload(pdf(1)).fails(http.StatusInternalServerError, "internal")
+			want := 0
+			if committed {
+				want = 1
+			}
+			if _, jobs := u.activeJobs(); jobs != want || w.storedObjects() != want {
+				t.Errorf("%d jobs, %d objects; want %d", jobs, w.storedObjects(), want)
+			}
+		})
 	}
 }
 
