@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,33 +150,6 @@ func TestPrepareCache(t *testing.T) {
 		}
 		if _, err := New(context.Background(), Config{CacheDir: dir}); err == nil {
 			t.Error("accepted")
-		}
-	})
-	t.Run("lets one compile at a time", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := os.Chmod(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		first, err := prepareCache(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var released atomic.Bool
-		second := make(chan error)
-		go func() {
-			lock, err := prepareCache(dir)
-			if err == nil {
-				if !released.Load() {
-					err = errors.New("the second one did not wait")
-				}
-				lock.release()
-			}
-			second <- err
-		}()
-		released.Store(true)
-		first.release()
-		if err := <-second; err != nil {
-			t.Error(err)
 		}
 	})
 }
