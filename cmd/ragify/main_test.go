@@ -85,14 +85,15 @@ func dataDir(t *testing.T) string {
 
 // process is a running ragify serve or work.
 type process struct {
-	t        *testing.T
-	cmd      *exec.Cmd
-	env      []string
-	api      string
-	admin    string
-	logged   chan string // every line of its log; closed at its end
-	mu       sync.Mutex
-	log      strings.Builder
+	t     *testing.T
+	cmd   *exec.Cmd
+	api   string        // URL of the API
+	admin string        // URL of the admin listener
+	read  chan struct{} // closed when all of its log has been read
+
+	mu  sync.Mutex
+	log strings.Builder
+
 	waitOnce sync.Once
 	waitErr  error
 }
@@ -100,37 +101,11 @@ type process struct {
 // start runs the program as a process and waits until it is ready.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := launch(t, env, args...)
-	deadline := time.After(2 * time.Minute)
-	for {
-		select {
-		case line, ok := <-p.logged:
-			if !ok {
-				t.Fatalf("ragify ended while starting: %v\n%s", p.wait(), p.logText())
-			}
-			var ready struct{ Msg, API, Admin string }
-			if json.Unmarshal([]byte(line), &ready) == nil && ready.Msg == "ready" {
-				p.api, p.admin = ready.API, ready.Admin
-				go func() { // keep the pipe empty
-					for range p.logged {
-					}
-				}()
-				return p
-			}
-		case <-deadline:
-			t.Fatalf("ragify does not get ready\n%s", p.logText())
-		}
-	}
-}
-
-// launch runs the program as a process.
-func launch(t *testing.T, env []string, args ...string) *process {
-	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(exe, args...), env: env, logged: make(chan string, 100)}
+	p := &process{t: t, cmd: exec.Command(exe, args...), read: make(chan struct{})}
 	p.cmd.Env = append(slices.Clone(env), programEnv+"=1")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GORACE", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -144,17 +119,6 @@ func launch(t *testing.T, env []string, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		defer close(p.logged)
-		lines := bufio.NewScanner(stderr)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			p.mu.Lock()
-			p.log.WriteString(lines.Text() + "\n")
-			p.mu.Unlock()
-			p.logged <- lines.Text()
-		}
-	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails when it has ended
 		_ = p.wait()
@@ -162,7 +126,33 @@ func launch(t *testing.T, env []string, args ...string) *process {
 			t.Logf("log of ragify %s:\n%s", strings.Join(args, " "), p.logText())
 		}
 	})
+	ready := make(chan [2]string, 1)
+	go p.readLog(stderr, ready)
+	select {
+	case urls := <-ready:
+		p.api, p.admin = urls[0], urls[1]
+	case <-p.read:
+		t.Fatalf("ragify ended while starting: %v\n%s", p.wait(), p.logText())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("ragify does not get ready\n%s", p.logText())
+	}
 	return p
+}
+
+// readLog keeps the log, and tells the URLs of the API and the admin listener once they are known.
+func (p *process) readLog(r io.Reader, ready chan<- [2]string) {
+	defer close(p.read)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		p.mu.Lock()
+		p.log.WriteString(lines.Text() + "\n")
+		p.mu.Unlock()
+		var line struct{ Msg, API, Admin string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+			ready <- [2]string{line.API, line.Admin}
+		}
+	}
 }
 
 func (p *process) logText() string {
@@ -173,7 +163,10 @@ func (p *process) logText() string {
 
 // wait waits for the process to end.
 func (p *process) wait() error {
-	p.waitOnce.Do(func() { p.waitErr = p.cmd.Wait() })
+	p.waitOnce.Do(func() {
+		<-p.read // Wait closes the pipe
+		p.waitErr = p.cmd.Wait()
+	})
 	return p.waitErr
 }
 

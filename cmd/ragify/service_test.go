@@ -8,9 +8,11 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -335,6 +337,31 @@ func TestTerminated(t *testing.T) {
 	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "failed" })
 	worker.terminate()
 	server.terminate()
+}
+
+// TestPostgresLost kills the embedded Postgres: a service that can do nothing must end, so that whoever
+// supervises it starts it anew.
+func TestPostgresLost(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	env := environ(t, dir)
+	server := start(t, env, "serve")
+	b, err := os.ReadFile(filepath.Join(dir, "postgres", "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.wait(); err == nil || !strings.Contains(server.logText(), "embedded Postgres has ended") {
+		t.Errorf("exit %v, log\n%s", err, server.logText())
+	}
+	start(t, env, "serve").terminate()
 }
 
 func TestWorkAlone(t *testing.T) {
