@@ -46,7 +46,7 @@ func findEdges(c *document.Content, f frame) edges {
 		}
 		r := &c.Rules[i]
 		b := f.box(r.Box)
-		if r.Kind == document.RuleCurve || !visible(r, b, f) {
+		if r.Kind == document.RuleCurve && !thinCurve(b) || !visible(r, b, f) {
 			continue
 		}
 		thin := math.Min(b.Width(), b.Height()) < snapDistance
@@ -55,6 +55,7 @@ func findEdges(c *document.Content, f frame) edges {
 			e.horizontal = append(e.horizontal, edge{at: (b.Top + b.Bottom) / 2, from: b.Left, to: b.Right})
 		case thin:
 			e.vertical = append(e.vertical, edge{at: (b.Left + b.Right) / 2, from: b.Top, to: b.Bottom})
+		case r.Kind == document.RuleFill && padding(c.Rules, i):
 		default:
 			fill := r.Kind == document.RuleFill
 			e.horizontal = append(e.horizontal, edge{b.Top, b.Left, b.Right, fill}, edge{b.Bottom, b.Left, b.Right, fill})
@@ -81,6 +82,26 @@ func visible(r *document.Rule, b document.Box, f frame) bool {
 		return false
 	}
 	return b.Width() < 0.97*f.width || b.Height() < 0.9*f.height
+}
+
+// padding reports whether a background lies within that of a cell painted just before it: browsers and word
+// processors paint the cell and then the paragraph in it.
+func padding(rules []document.Rule, i int) bool {
+	const back = 3 // rules to look at
+	for k := max(0, i-back); k < i; k++ {
+		o := &rules[k]
+		if o.Kind == document.RuleFill && o.Color == rules[i].Color && o.Box.Intersect(rules[i].Box) == rules[i].Box {
+			return true
+		}
+	}
+	return false
+}
+
+// thinCurve reports whether a path that is no rectangle is a line to a reader all the same: the bevelled borders
+// that browsers print are trapezoids.
+func thinCurve(b document.Box) bool {
+	const thin, long = 1.6, 12.0 // points
+	return math.Min(b.Width(), b.Height()) < thin && math.Max(b.Width(), b.Height()) > long
 }
 
 // mergeEdges joins edges that lie on one line and touch or overlap, and drops short ones.

@@ -44,9 +44,13 @@ func (a *Analyzer) Add(c *document.Content) {
 	fonts := c.Fonts
 	frags, turned := makeFragments(cleanGlyphs(c, f))
 	linkPieces(frags, c.Links, f)
-	tables, rest := ruledTables(findEdges(c, f), frags, fonts)
+	e := findEdges(c, f)
+	tables, rest := ruledTables(e, frags, fonts)
+	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
+	framed, rest := survey.framedTables(rest, tables)
+	tables = append(tables, framed...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height, truncated: c.Truncated}
-	for i, l := range a.readingOrder(atomsOf(rest, tables)) {
+	for i, l := range a.readingOrder(atomsOf(rest, tables), survey) {
 		p.addLeaf(i, l, fonts)
 	}
 	p.addTurned(turned, fonts)
@@ -56,11 +60,11 @@ func (a *Analyzer) Add(c *document.Content) {
 	a.pages = append(a.pages, p)
 }
 
-func (a *Analyzer) readingOrder(atoms []atom) []leaf {
+func (a *Analyzer) readingOrder(atoms []atom, s *surveyor) []leaf {
 	if a.options.ReadingOrder == "off" {
 		return objectOrder(atoms)
 	}
-	return cutPage(atoms)
+	return cutPage(atoms, s)
 }
 
 // addLeaf appends the blocks of one leaf: paragraphs between tables.

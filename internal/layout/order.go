@@ -46,13 +46,18 @@ const (
 // (arXiv 2504.10258): elements that span columns do not block the cut of what is above and below them.
 // Instead of masking spanning elements by width, the page is divided into bands such that as many rows as
 // possible confirm the gutters of their band; see bands.
-func cutPage(atoms []atom) []leaf {
-	var out []leaf
-	cut(atoms, 0, &out)
-	return out
+func cutPage(atoms []atom, s *surveyor) []leaf {
+	c := cutter{survey: s}
+	c.cut(atoms, 0)
+	return c.out
 }
 
-func cut(atoms []atom, depth int, out *[]leaf) {
+type cutter struct {
+	survey *surveyor
+	out    []leaf
+}
+
+func (c *cutter) cut(atoms []atom, depth int) {
 	if len(atoms) == 0 {
 		return
 	}
@@ -61,7 +66,7 @@ func cut(atoms []atom, depth int, out *[]leaf) {
 	var rows []atom // rows of the leaf that is being collected
 	flush := func() {
 		if len(rows) > 0 {
-			*out = append(*out, leaf{rows})
+			c.out = append(c.out, leaf{rows})
 			rows = nil
 		}
 	}
@@ -71,16 +76,55 @@ func cut(atoms []atom, depth int, out *[]leaf) {
 			content = append(content, s.atoms...)
 		}
 		gutters := columnGutters(content, b.gutters)
+		if len(gutters) == 0 && len(b.gutters) > 0 {
+			head := strips[max(0, b.first-1):b.first]
+			t, before, after, heads := c.survey.bandTable(content, b.gutters, head, captionNear(strips, b))
+			if t != nil {
+				if heads > 0 {
+					n := len(head[0].atoms)
+					rows = rows[:max(0, len(rows)-n)]
+				}
+				rows = append(rows, before...)
+				rows = append(rows, atom{left: t.box.Left, top: t.box.Top, right: t.box.Right, bottom: t.box.Bottom, table: t})
+				rows = append(rows, after...)
+				continue
+			}
+		}
 		if len(gutters) == 0 || depth == deepestCut {
 			rows = append(rows, content...)
 			continue
 		}
 		flush()
 		for _, column := range splitColumns(content, gutters) {
-			cut(column, depth+1, out)
+			c.cut(column, depth+1)
 		}
 	}
 	flush()
+}
+
+// captionNear reports whether a caption that begins with "Table" stands just above or below a band, or in its first
+// rows.
+func captionNear(strips []strip, b band) bool {
+	const above, below, within = 3, 1, 2 // strips
+	is := func(k int) bool {
+		for _, a := range strips[k].atoms {
+			if a.frag != nil && tableCaption.MatchString(a.frag.text()) {
+				return true
+			}
+		}
+		return false
+	}
+	for k := max(0, b.first-above); k < min(b.last, b.first+within); k++ {
+		if is(k) {
+			return true
+		}
+	}
+	for k := b.last; k < min(len(strips), b.last+below); k++ {
+		if is(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // usualSize is the median font size of the atoms, weighted by text length.

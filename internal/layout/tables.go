@@ -10,15 +10,9 @@ import (
 // ruledTables finds the tables that lines or cell backgrounds draw, and gives them with the fragments that
 // are in none (edges → nets → lattices → cells; Nurminen 2013, pdfplumber).
 func ruledTables(e edges, frags []fragment, fonts []document.Font) (tables []*block, rest []fragment) {
-	var lattices []lattice
-	for _, n := range findNets(e) {
-		if l, ok := makeLattice(n); ok && l.rows() >= 2 && l.cols() >= 2 {
-			lattices = append(lattices, l)
-		}
-	}
-	// Of tables in each other, the one with more slots is the table, the other its frame or a box in it.
-	slices.SortStableFunc(lattices, func(a, b lattice) int { return b.rows()*b.cols() - a.rows()*a.cols() })
 	rest = frags
+	// Lines come first: where they draw a table, backgrounds only decorate it.
+	lattices := append(latticesOf(linesOnly(e)), latticesOf(e)...)
 	for i := range lattices {
 		l := &lattices[i]
 		if overlapsTable(l.box(), tables) {
@@ -30,6 +24,28 @@ func ruledTables(e edges, frags []fragment, fonts []document.Font) (tables []*bl
 		}
 	}
 	return tables, rest
+}
+
+// latticesOf gives the lattices of a page with at least two rows and columns. Of tables in each other, the one with
+// more slots comes first: it is the table, the other its frame or a box in it.
+func latticesOf(e edges) []lattice {
+	var out []lattice
+	for _, n := range findNets(e) {
+		if l, ok := makeLattice(n); ok && l.rows() >= 2 && l.cols() >= 2 {
+			out = append(out, l)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b lattice) int { return b.rows()*b.cols() - a.rows()*a.cols() })
+	return out
+}
+
+// linesOnly leaves out edges that are only sides of backgrounds.
+func linesOnly(e edges) edges {
+	fill := func(e edge) bool { return e.fill }
+	return edges{
+		horizontal: slices.DeleteFunc(slices.Clone(e.horizontal), fill),
+		vertical:   slices.DeleteFunc(slices.Clone(e.vertical), fill),
+	}
 }
 
 func overlapsTable(b document.Box, tables []*block) bool {
@@ -114,6 +130,7 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 	if len(frags) == 0 || crossed(l, frags) > mostCrossed {
 		return nil
 	}
+	addTextWalls(l, frags)
 	spans := l.cells()
 	bySlot := make([]int, l.rows()*l.cols())
 	for i, s := range spans {
@@ -141,6 +158,40 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 		return nil
 	}
 	return t
+}
+
+// addTextWalls separates neighbouring slots of a row that no line separates, but a gutter between their texts does:
+// shaded rows often alternate with bare ones.
+func addTextWalls(l *lattice, frags []fragment) {
+	type reach struct{ left, right float64 } // of the text in a slot
+	slots := make([]reach, l.rows()*l.cols())
+	across := make([]bool, l.rows()*l.cols()) // text goes over the slot's right boundary
+	for i := range slots {
+		slots[i] = reach{math.Inf(1), math.Inf(-1)}
+	}
+	for i := range frags {
+		for k := range frags[i].pieces {
+			p := &frags[i].pieces[k]
+			r, c := l.slot(p.middle())
+			s := &slots[r*l.cols()+c]
+			s.left, s.right = math.Min(s.left, p.box.Left), math.Max(s.right, p.box.Right)
+			if c+1 < l.cols() && p.box.Right > l.xs[c+1]+0.2*p.size {
+				across[r*l.cols()+c] = true
+			}
+			if c > 0 && p.box.Left < l.xs[c]-0.2*p.size {
+				across[r*l.cols()+c-1] = true
+			}
+		}
+	}
+	for r := range l.rows() {
+		for c := range l.cols() - 1 {
+			a, b := slots[r*l.cols()+c], slots[r*l.cols()+c+1]
+			const gutter = 7.0 // points: wider than a space in table type
+			if !l.right[r][c] && !across[r*l.cols()+c] && b.left-a.right >= gutter && !math.IsInf(b.left-a.right, 0) {
+				l.right[r][c] = true
+			}
+		}
+	}
 }
 
 // crossed is the share of pieces that lie across a vertical wall.

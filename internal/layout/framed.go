@@ -1,0 +1,366 @@
+package layout
+
+import (
+	"math"
+	"regexp"
+	"slices"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A surveyor looks for tables that text forms by alignment, with what lines and backgrounds say about them.
+type surveyor struct {
+	edges  edges
+	fills  []document.Box // backgrounds that are no page background
+	curves []document.Box
+	fonts  []document.Font
+	eager  bool
+}
+
+func newSurveyor(c *document.Content, f frame, e edges, eager bool) *surveyor {
+	s := &surveyor{edges: e, fonts: c.Fonts, eager: eager}
+	for i := range c.Rules {
+		if len(s.fills)+len(s.curves) > maxEdges {
+			break // a drawing
+		}
+		r := &c.Rules[i]
+		switch b := f.box(r.Box); {
+		case r.Kind == document.RuleFill && visible(r, b, f):
+			s.fills = append(s.fills, b)
+		case r.Kind == document.RuleCurve && !thinCurve(b):
+			s.curves = append(s.curves, b)
+		}
+	}
+	return s
+}
+
+// framedTables finds tables whose columns are only aligned, but which begin with a row of column backgrounds or
+// stand between rules of one width. It gives them with the fragments that are in none.
+func (s *surveyor) framedTables(frags []fragment, taken []*block) (tables []*block, rest []fragment) {
+	rest = frags
+	add := func(t *textTable, used []fragment, left []fragment) bool {
+		if t == nil {
+			return false
+		}
+		b := t.block()
+		if overlapsTable(b.box, taken) || overlapsTable(b.box, tables) {
+			return false
+		}
+		tables, rest = append(tables, b), left
+		return len(used) > 0
+	}
+	for _, h := range s.headers() {
+		t, used, left := s.below(h, rest)
+		add(t, used, left)
+	}
+	for _, r := range s.ruledRegions() {
+		s.inRegion(r, &rest, add)
+	}
+	return tables, rest
+}
+
+// header is a row of adjacent backgrounds: the column titles of a table.
+type header struct {
+	box     document.Box
+	columns []float64 // inner boundaries
+}
+
+// headers finds rows of at least two backgrounds that stand side by side.
+func (s *surveyor) headers() []header {
+	const (
+		highest = 60.0 // points: a title of four lines
+		lowest  = 7.0
+		gap     = 4.0 // between neighbours
+	)
+	fills := slices.Clone(s.fills)
+	slices.SortStableFunc(fills, func(a, b document.Box) int {
+		if math.Abs(a.Top-b.Top) > 1.5 {
+			return compare(a.Top, b.Top)
+		}
+		return compare(a.Left, b.Left)
+	})
+	var out []header
+	for start := 0; start < len(fills); {
+		h := header{box: fills[start]}
+		end := start + 1
+		for end < len(fills) && math.Abs(fills[end].Top-h.box.Top) < 1.5 && math.Abs(fills[end].Bottom-h.box.Bottom) < 1.5 &&
+			fills[end].Left >= h.box.Right-gap && fills[end].Left <= h.box.Right+gap {
+			h.columns = append(h.columns, (h.box.Right+fills[end].Left)/2)
+			h.box = h.box.Union(fills[end])
+			end++
+		}
+		if end-start >= 2 && h.box.Height() >= lowest && h.box.Height() <= highest {
+			out = append(out, h)
+		}
+		start = end
+	}
+	return out
+}
+
+// below reads the table under a header: the rows that keep to its columns.
+func (s *surveyor) below(h header, frags []fragment) (t *textTable, used, rest []fragment) {
+	gutters := make([]interval, len(h.columns))
+	for i, x := range h.columns {
+		gutters[i] = interval{x, x}
+	}
+	title, body := splitByBox(frags, h.box)
+	if len(title) < 2 {
+		return nil, nil, nil
+	}
+	slices.SortStableFunc(body, func(a, b fragment) int { return compare(a.base, b.base) })
+	probe := newTextTable(append(slices.Clone(title), fragment{box: h.box, size: title[0].size, base: title[0].base}), gutters, s.fonts)
+	bottom, pitch := h.box.Bottom, 0.0
+	last := h.box.Bottom
+	for i := range body {
+		f := &body[i]
+		if f.base <= h.box.Bottom {
+			continue
+		}
+		if f.box.Right < h.box.Left || f.box.Left > h.box.Right {
+			continue // beside the table
+		}
+		d := f.base - last
+		limit := 3.5 * f.size // the first rows show how far rows stand apart
+		if pitch > 0 {
+			limit = 1.8 * pitch
+		}
+		a, b := probe.columnsOf(f)
+		if d > limit || f.box.Left < h.box.Left-2 || f.box.Right > h.box.Right+2 || a != b && len(probe.splitAtColumns(f)) == 1 {
+			break
+		}
+		if d > 0.5*f.size {
+			if last > h.box.Bottom {
+				pitch = math.Max(pitch, d)
+			}
+			last = f.base
+		}
+		bottom = f.base + 0.3*f.size
+	}
+	if bottom <= h.box.Bottom {
+		return nil, nil, nil
+	}
+	used, rest = splitByBox(frags, document.Box{Left: h.box.Left - 2, Top: h.box.Top, Right: h.box.Right + 2, Bottom: bottom})
+	t = newTextTable(used, gutters, s.fonts)
+	t.joinRows(append(s.rulesIn(h.box.Left, h.box.Right, h.box.Top, bottom), h.box.Bottom))
+	return t, used, rest
+}
+
+// rulesIn gives the y of the horizontal edges between top and bottom that span at least most of left…right.
+func (s *surveyor) rulesIn(left, right, top, bottom float64) []float64 {
+	const most = 0.85
+	var out []float64
+	first, _ := slices.BinarySearchFunc(s.edges.horizontal, top, func(e edge, y float64) int { return compare(e.at, y) })
+	for i := first; i < len(s.edges.horizontal) && s.edges.horizontal[i].at <= bottom; i++ {
+		e := s.edges.horizontal[i]
+		if math.Min(e.to, right)-math.Max(e.from, left) >= most*(right-left) {
+			out = append(out, e.at)
+		}
+	}
+	return out
+}
+
+// A region lies between the first and last of several rules of one width, one below the other.
+type region struct {
+	left, right float64
+	ys          []float64
+}
+
+// ruledRegions groups horizontal lines by their ends.
+func (s *surveyor) ruledRegions() []region {
+	const (
+		same   = 3.0  // points by which the ends may differ
+		widest = 40.0 // points: a rule shorter than this underlines a word or begins footnotes
+	)
+	lines := slices.DeleteFunc(slices.Clone(s.edges.horizontal), func(e edge) bool { return e.fill || e.length() < widest })
+	slices.SortStableFunc(lines, func(a, b edge) int { return compare(a.from, b.from) })
+	var out []region
+	for start := 0; start < len(lines); {
+		end := start + 1
+		for end < len(lines) && lines[end].from-lines[start].from <= same {
+			end++
+		}
+		group := slices.Clone(lines[start:end])
+		slices.SortStableFunc(group, func(a, b edge) int { return compare(a.to, b.to) })
+		for a := 0; a < len(group); {
+			b := a + 1
+			for b < len(group) && group[b].to-group[a].to <= same {
+				b++
+			}
+			if b-a >= 2 {
+				r := region{left: group[a].from, right: group[a].to}
+				for _, e := range group[a:b] {
+					r.ys = append(r.ys, e.at)
+				}
+				slices.Sort(r.ys)
+				out = append(out, r)
+			}
+			a = b
+		}
+		start = end
+	}
+	return out
+}
+
+// inRegion looks for a table between the first and last rule of a region, and where there is none, in the two parts
+// on both sides of the widest distance between rules.
+func (s *surveyor) inRegion(r region, rest *[]fragment, add func(*textTable, []fragment, []fragment) bool) {
+	if len(r.ys) < 2 {
+		return
+	}
+	box := document.Box{Left: r.left - 3, Top: r.ys[0] - 1, Right: r.right + 3, Bottom: r.ys[len(r.ys)-1] + 1}
+	used, left := splitByBox(*rest, box)
+	if len(used) >= 4 {
+		t := newTextTable(used, openGutters(used), s.fonts)
+		t.joinRows(r.ys)
+		if t.convincing(s.evidence(t, true, false)) && add(t, used, left) {
+			return
+		}
+	}
+	if len(r.ys) == 2 {
+		return
+	}
+	widest := 1
+	for i := 2; i < len(r.ys); i++ {
+		if r.ys[i]-r.ys[i-1] > r.ys[widest]-r.ys[widest-1] {
+			widest = i
+		}
+	}
+	s.inRegion(region{r.left, r.right, r.ys[:widest]}, rest, add)
+	s.inRegion(region{r.left, r.right, r.ys[widest:]}, rest, add)
+}
+
+// evidence collects what stands around and in a table of aligned text.
+func (s *surveyor) evidence(t *textTable, framed, caption bool) evidence {
+	first, last := &t.rows[0], &t.rows[len(t.rows)-1]
+	left, right := t.columns[0].from, t.columns[len(t.columns)-1].to
+	box := document.Box{Left: left, Top: first.top, Right: right, Bottom: last.bottom}
+	e := evidence{framed: framed, caption: caption, eager: s.eager}
+	e.rules = s.rulesIn(left+2, right-2, box.Top-1.2*t.size, box.Bottom+1.2*t.size)
+	for _, c := range s.curves {
+		if c.Intersect(box) != (document.Box{}) {
+			e.drawings++
+		}
+	}
+	return e
+}
+
+// openGutters finds gutters that all but a few rows leave free: titles over several columns may lie across. It
+// sweeps over the ends of the fragments.
+func openGutters(frags []fragment) []interval {
+	const acrossShare = 0.15 // of the rows may lie across a gutter
+	type end struct {
+		x    float64
+		step int
+	}
+	var ends []end
+	var bases, sizes []float64
+	for i := range frags {
+		f := &frags[i]
+		ends = append(ends, end{f.box.Left, 1}, end{f.box.Right, -1})
+		bases, sizes = append(bases, f.base), append(sizes, f.size)
+	}
+	slices.Sort(bases)
+	slices.Sort(sizes)
+	em := math.Max(sizes[len(sizes)/2], 1)
+	rows := 1
+	for i := 1; i < len(bases); i++ {
+		if bases[i]-bases[i-1] > 0.35*em {
+			rows++
+		}
+	}
+	allowed := int(acrossShare * float64(rows))
+	slices.SortFunc(ends, func(a, b end) int { return compare(a.x, b.x) })
+	var out []interval
+	depth, free := 0, math.Inf(1)
+	started := false
+	for _, e := range ends {
+		if depth <= allowed && e.step > 0 && started && e.x-free >= gutterWidth*em {
+			// Neighbouring gaps that only an allowed fragment divides are one gutter.
+			out = append(out, interval{free, e.x})
+		}
+		depth += e.step
+		if depth <= allowed && e.step < 0 {
+			free = e.x
+		}
+		started = started || depth > allowed
+	}
+	return out
+}
+
+var tableCaption = regexp.MustCompile(`^(?i:table|tab\.|tabelle|tableau|tabla|tabella|tabela|表)\s*[\dA-Z]`)
+
+// bandTable makes a table of a band whose gutters separate no text columns, if its text is convincing. before and
+// after are atoms of the band that belong to the text around it. head strips, nearest last, stand above the band.
+func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, caption bool) (b *block, before, after []atom, heads int) {
+	var frags []fragment
+	for _, a := range content {
+		if a.frag == nil {
+			return nil, nil, nil, 0
+		}
+		frags = append(frags, *a.frag)
+	}
+	t := newTextTable(frags, gutters, s.fonts)
+	first, last := t.trim()
+	if last-first < 2 {
+		return nil, nil, nil, 0
+	}
+	top, bottom := t.rows[first].top, t.rows[last-1].bottom
+	t.rows = t.rows[first:last]
+	if first == 0 {
+		heads = t.addHead(head, gutters)
+	}
+	left, right := t.columns[0].from, t.columns[len(t.columns)-1].to
+	rules := s.rulesIn(left+2, right-2, t.rows[0].top-1.2*t.size, bottom+1.2*t.size)
+	t.joinRows(rules)
+	if !t.convincing(s.evidence(t, false, caption)) {
+		return nil, nil, nil, 0
+	}
+	for _, a := range content {
+		switch {
+		case a.frag.base < top:
+			before = append(before, a)
+		case a.top > bottom:
+			after = append(after, a)
+		}
+	}
+	return t.block(), before, after, heads
+}
+
+// addHead takes in column titles that are wider than the columns below them, so that they lie across the gutters of
+// the band. They must give every column a word. The boundaries move within the gutters to where they meet spaces.
+func (t *textTable) addHead(head []strip, gutters []interval) int {
+	const near = 1.7 // ems from the baseline of the title to the first row's
+	if len(head) == 0 {
+		return 0
+	}
+	var frags []fragment
+	for _, a := range head[len(head)-1].atoms {
+		if a.frag == nil || t.rows[0].base-a.frag.base > near*t.size {
+			return 0
+		}
+		frags = append(frags, *a.frag)
+	}
+	kept := t.columns
+	for _, at := range []float64{0.5, 1, 0} { // share of the gutter's width
+		columns := slices.Clone(kept)
+		for i, g := range gutters {
+			x := g.from + at*(g.to-g.from)
+			columns[i].to, columns[i+1].from = x, x
+		}
+		columns[0].from = math.Min(columns[0].from, frags[0].box.Left-1)
+		for _, f := range frags {
+			columns[len(columns)-1].to = math.Max(columns[len(columns)-1].to, f.box.Right+1)
+		}
+		t.columns = columns
+		if r := t.newRow(frags); r.count == len(columns) && !r.across {
+			rows := []tableRow{r}
+			for _, old := range t.rows {
+				rows = append(rows, t.newRow(old.frags))
+			}
+			t.rows = rows
+			return 1
+		}
+	}
+	t.columns = kept
+	return 0
+}

@@ -1,0 +1,415 @@
+package layout
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// A textTable is a table, or what may be one, whose columns are told by the alignment of its text: rows of
+// fragments between gutters.
+type textTable struct {
+	rows    []tableRow
+	columns []interval // between the middles of the gutters
+	size    float64    // usual font size
+	fonts   []document.Font
+}
+
+// A tableRow is one printed line of a table, or after joining one row.
+type tableRow struct {
+	frags       []fragment
+	top, bottom float64 // core extents
+	base        float64 // of its last line
+	filled      []bool  // per column
+	count       int     // filled columns
+	across      bool    // a fragment lies across a gutter
+}
+
+// newTextTable divides fragments into rows and columns.
+func newTextTable(frags []fragment, gutters []interval, fonts []document.Font) *textTable {
+	t := &textTable{fonts: fonts}
+	left, right := math.Inf(1), math.Inf(-1)
+	var sizes []float64
+	for i := range frags {
+		left, right = math.Min(left, frags[i].box.Left), math.Max(right, frags[i].box.Right)
+		sizes = append(sizes, frags[i].size)
+	}
+	slices.Sort(sizes)
+	t.size = math.Max(sizes[len(sizes)/2], 1)
+	from := left - 1
+	for _, g := range gutters {
+		middle := (g.from + g.to) / 2
+		t.columns = append(t.columns, interval{from, middle})
+		from = middle
+	}
+	t.columns = append(t.columns, interval{from, right + 1})
+
+	sorted := slices.Clone(frags)
+	slices.SortStableFunc(sorted, func(a, b fragment) int { return compare(a.base, b.base) })
+	for start := 0; start < len(sorted); {
+		end := start + 1
+		for end < len(sorted) && sorted[end].base-sorted[start].base <= 0.35*t.size {
+			end++
+		}
+		t.rows = append(t.rows, t.newRow(sorted[start:end]))
+		start = end
+	}
+	return t
+}
+
+func (t *textTable) newRow(frags []fragment) tableRow {
+	r := tableRow{top: math.Inf(1), bottom: math.Inf(-1), filled: make([]bool, len(t.columns))}
+	for i := range frags {
+		f := frags[i]
+		top, bottom := f.core()
+		r.top, r.bottom, r.base = math.Min(r.top, top), math.Max(r.bottom, bottom), math.Max(r.base, f.base)
+		for _, part := range t.splitAtColumns(&f) {
+			first, last := t.columnsOf(&part)
+			r.across = r.across || first != last
+			for c := first; c <= last; c++ {
+				if !r.filled[c] {
+					r.filled[c] = true
+					r.count++
+				}
+			}
+			r.frags = append(r.frags, part)
+		}
+	}
+	return r
+}
+
+// splitAtColumns cuts a fragment between words where a column begins, if the column boundary meets a space: header
+// cells stand closer than the columns below them.
+func (t *textTable) splitAtColumns(f *fragment) []fragment {
+	first, last := t.columnsOf(f)
+	if first == last || len(f.pieces) < 2 {
+		return []fragment{*f}
+	}
+	column := make(map[*piece]int, len(f.pieces))
+	for i := range f.pieces {
+		p := &f.pieces[i]
+		a, b := t.columnAt(p.box.Left+0.1*t.size), t.columnAt(p.box.Right-0.1*t.size)
+		if i > 0 && p.glue {
+			a, b = column[&f.pieces[i-1]], column[&f.pieces[i-1]]
+		}
+		if a != b {
+			return []fragment{*f} // a word lies across: so does the cell
+		}
+		column[p] = a
+	}
+	var out []fragment
+	for _, p := range splitPieces(f, func(p *piece) int { return column[p] }) {
+		out = append(out, p.fragment)
+	}
+	return out
+}
+
+func (t *textTable) columnAt(x float64) int {
+	for c := range t.columns {
+		if x < t.columns[c].to {
+			return c
+		}
+	}
+	return len(t.columns) - 1
+}
+
+// columnsOf gives the first and last column that a fragment stands in.
+func (t *textTable) columnsOf(f *fragment) (first, last int) {
+	inner := 0.2 * t.size
+	return t.columnAt(f.box.Left + inner), t.columnAt(math.Max(f.box.Right-inner, f.box.Left+inner))
+}
+
+// trim drops leading and trailing rows that fill one column only, or lie across all: titles, notes and text that
+// happen to leave the gutters free. It gives the range of rows that stay.
+func (t *textTable) trim() (first, last int) {
+	first, last = 0, len(t.rows)
+	for first < last && (t.rows[first].count < 2 || t.rows[first].across && t.rows[first].count == len(t.columns)) {
+		first++
+	}
+	for last > first && (t.rows[last-1].count < 2 && t.far(last-1) || t.rows[last-1].across) {
+		last--
+	}
+	return first, last
+}
+
+// far reports whether row i stands farther from the row before it than rows of this table usually do.
+func (t *textTable) far(i int) bool {
+	if i == 0 {
+		return false
+	}
+	return t.rows[i].base-t.rows[i-1].base > 1.2*t.usualPitch()
+}
+
+// usualPitch is the median distance of the baselines of neighbouring rows, in points.
+func (t *textTable) usualPitch() float64 {
+	var list []float64
+	for i := 1; i < len(t.rows); i++ {
+		list = append(list, t.rows[i].base-t.rows[i-1].base)
+	}
+	if len(list) == 0 {
+		return math.Inf(1)
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// joinRows unites printed lines that belong to one row. Where rules separate rows, they decide. Otherwise a line
+// goes on with the row above when it stands closer than a line of its own could, or when it leaves columns empty
+// that the row above fills and stands as close as lines of one cell do, while rows stand farther apart.
+func (t *textTable) joinRows(rules []float64) {
+	const (
+		// touching lines' cores overlap: cells centred against their neighbours.
+		touching = 0.85 // ems
+		// cellLeading is the widest distance of lines in one cell, in ems.
+		cellLeading = 1.5
+		// apart is how much farther rows stand than the lines of a cell, as a factor.
+		apart = 1.2
+	)
+	narrowest, widest := math.Inf(1), 0.0
+	for i := 1; i < len(t.rows); i++ {
+		d := t.rows[i].base - t.rows[i-1].base
+		if d > touching*t.size {
+			narrowest = math.Min(narrowest, d)
+		}
+		widest = math.Max(widest, d)
+	}
+	ruled := t.rulesDivide(rules)
+	var out []tableRow
+	for i, r := range t.rows {
+		if i == 0 {
+			out = append(out, r)
+			continue
+		}
+		last := &out[len(out)-1]
+		d := r.base - last.base
+		separated := slices.ContainsFunc(rules, func(y float64) bool { return y > last.base-0.3*t.size && y < r.base-0.3*t.size })
+		partial := !r.filled[0] || r.count < last.count
+		joined := false
+		switch {
+		case separated:
+		case ruled, d < touching*t.size:
+			joined = true
+		case partial && subset(r.filled, last.filled) && d <= cellLeading*t.size && d <= narrowest*1.1:
+			joined = widest > apart*narrowest || len(rules) > 0 && i == 1
+		}
+		if !joined {
+			out = append(out, r)
+			continue
+		}
+		last.frags = append(slices.Clip(last.frags), r.frags...)
+		last.bottom, last.base = math.Max(last.bottom, r.bottom), math.Max(last.base, r.base)
+		last.across = last.across || r.across
+		last.filled = slices.Clone(last.filled)
+		for c := range r.filled {
+			if r.filled[c] && !last.filled[c] {
+				last.filled[c] = true
+				last.count++
+			}
+		}
+	}
+	t.rows = out
+}
+
+// rulesDivide reports whether there are rules between most rows, so that text between two rules is one row.
+func (t *textTable) rulesDivide(rules []float64) bool {
+	if len(t.rows) == 0 {
+		return false
+	}
+	inner := 0
+	for _, y := range rules {
+		if y > t.rows[0].base && y < t.rows[len(t.rows)-1].base-0.3*t.size {
+			inner++
+		}
+	}
+	return inner >= 2 && 3*(inner+1) >= len(t.rows)
+}
+
+func subset(a, b []bool) bool {
+	for i := range a {
+		if a[i] && !b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// block makes the table's block. Fragments across a boundary make a cell over several columns.
+func (t *textTable) block() *block {
+	l := lattice{xs: []float64{t.columns[0].from}}
+	for _, c := range t.columns {
+		l.xs = append(l.xs, c.to)
+	}
+	for i, r := range t.rows {
+		if i == 0 {
+			l.ys = append(l.ys, r.top)
+		} else {
+			l.ys = append(l.ys, (t.rows[i-1].bottom+r.top)/2)
+		}
+	}
+	l.ys = append(l.ys, t.rows[len(t.rows)-1].bottom)
+	for i := 1; i < len(l.ys); i++ {
+		l.ys[i] = math.Max(l.ys[i], l.ys[i-1]+0.1)
+	}
+	var spans []span
+	var content [][]fragment
+	order := math.MaxInt
+	for r := range t.rows {
+		for c := 0; c < len(t.columns); {
+			last := t.lastColumn(&t.rows[r], c)
+			var in []fragment
+			for _, f := range t.rows[r].frags {
+				if at, _ := t.columnsOf(&f); at >= c && at <= last {
+					in = append(in, f)
+					order = min(order, f.order)
+				}
+			}
+			spans, content = append(spans, span{r, c, r, last}), append(content, in)
+			c = last + 1
+		}
+	}
+	b := newTable(&l, spans, content, t.fonts)
+	b.order = order
+	return b
+}
+
+// lastColumn is the last column of the cell of row r that begins at column c.
+func (t *textTable) lastColumn(r *tableRow, c int) int {
+	last := c
+	for grown := true; grown; {
+		grown = false
+		for i := range r.frags {
+			if a, b := t.columnsOf(&r.frags[i]); a <= last && a >= c && b > last {
+				last, grown = b, true
+			}
+		}
+	}
+	return last
+}
+
+// evidence that aligned text is a table, besides its alignment.
+type evidence struct {
+	rules    []float64 // y of the horizontal rules as wide as the table, in and around it
+	framed   bool      // a rule above and one below
+	headed   bool      // a row of column backgrounds at the top
+	caption  bool      // a caption that begins with "Table" stands next to it
+	eager    bool      // table_method "cluster"
+	drawings int       // curves inside: a chart
+}
+
+// convincing decides whether rows and columns of text are a table. Text set in columns, lists with wide gaps, tables
+// of contents and charts are aligned as well; tables are regular: most rows fill most columns, cells are short, and
+// often hold numbers.
+func (t *textTable) convincing(e evidence) bool {
+	rows, cols := len(t.rows), len(t.columns)
+	if rows < 2 || cols < 2 || e.drawings > 2*rows {
+		return false
+	}
+	s := t.measure()
+	support := 0
+	for _, b := range []bool{e.framed, e.headed, e.headed, e.caption, e.caption, s.boldHeader, len(e.rules) >= 2} {
+		if b {
+			support++
+		}
+	}
+	if s.contents || s.marks || s.longest > 400 {
+		return false
+	}
+	if e.eager {
+		support++
+	}
+	switch {
+	case s.regular < 0.5, s.meanRunes > 60:
+		return support >= 3 && s.regular >= 0.3
+	case cols == 2:
+		return rows >= 3 && (support >= 2 || support == 1 && s.numeric >= 0.6 && s.regular >= 0.8) && s.meanRunes <= 45
+	case rows == 2:
+		return support >= 2 && s.regular >= 0.8
+	}
+	return s.regular >= 0.6 && (s.numeric >= 0.4 && s.meanRunes <= 25 || support >= 1) && s.meanRunes <= 45
+}
+
+// tableStats describe the cells of a textTable.
+type tableStats struct {
+	regular    float64 // share of filled slots
+	numeric    float64 // share of filled cells, outside the first column and row, that hold numbers
+	meanRunes  float64 // characters a filled cell
+	longest    int
+	boldHeader bool // the first row is bold and the next is not
+	contents   bool // the last column holds ascending page numbers after titles
+	marks      bool // the first column holds list marks only
+}
+
+func (t *textTable) measure() tableStats {
+	var s tableStats
+	slots, full, runes, numbers, inner := 0, 0, 0, 0, 0
+	marks, leaders := 0, 0
+	ascending, lastNumber := 0, -1
+	for r := range t.rows {
+		row := &t.rows[r]
+		slots += len(t.columns)
+		full += row.count
+		perColumn := make([]int, len(t.columns))
+		for i := range row.frags {
+			f := &row.frags[i]
+			c, _ := t.columnsOf(f)
+			runes += f.runes
+			perColumn[c] += f.runes
+			text := f.text()
+			if c == 0 && parseMark(text).text != "" {
+				marks++
+			}
+			if strings.Contains(text, "....") || strings.Contains(text, ". . .") {
+				leaders++
+			}
+			if r > 0 && c > 0 {
+				inner++
+				if numberLike(text) {
+					numbers++
+				}
+			}
+			if v, ok := decimal(text); ok && c == len(t.columns)-1 {
+				if v >= lastNumber {
+					ascending++
+				}
+				lastNumber = v
+			}
+		}
+		s.longest = max(s.longest, slices.Max(perColumn))
+	}
+	s.regular = float64(full) / float64(slots)
+	s.meanRunes = float64(runes) / float64(max(full, 1))
+	s.numeric = float64(numbers) / float64(max(inner, 1))
+	s.marks = 2*marks > len(t.rows)
+	s.contents = leaders*3 > len(t.rows) || len(t.columns) == 2 && ascending*4 > len(t.rows)*3 && s.meanRunes > 6
+	s.boldHeader = len(t.rows) > 1 && t.bold(0) && !t.bold(1)
+	return s
+}
+
+func (t *textTable) bold(row int) bool {
+	for i := range t.rows[row].frags {
+		for k := range t.rows[row].frags[i].pieces {
+			if !fontOf(t.fonts, t.rows[row].frags[i].pieces[k].font).Bold {
+				return false
+			}
+		}
+	}
+	return len(t.rows[row].frags) > 0
+}
+
+// numberLike reports whether a cell holds a value: digits with at most a unit or a few signs around them, a dash,
+// "N/A".
+func numberLike(s string) bool {
+	digits, letters := 0, 0
+	for _, r := range s {
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+		case unicode.IsLetter(r):
+			letters++
+		}
+	}
+	return digits > 0 && letters <= digits+2 || digits == 0 && letters <= 3 && len(s) <= 4
+}
