@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tetratelabs/wazero"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
@@ -152,6 +153,40 @@ func TestPrepareCache(t *testing.T) {
 			t.Error("accepted")
 		}
 	})
+}
+
+func TestCompile_replaces_a_damaged_cache(t *testing.T) {
+	// One function that does nothing: PDFium itself takes too long for a test.
+	module := []byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x04\x01\x02\x00\x0b")
+	dir := filepath.Join(t.TempDir(), "cache")
+	compile := func() {
+		t.Helper()
+		var r Runtime
+		if err := r.compile(context.Background(), wazero.NewRuntimeConfig(), dir, module); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	compile()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("cache files %v, %v", files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"empty": nil, "half": whole[:len(whole)/2], "changed": append(bytes.Clone(whole[:len(whole)-1]), whole[len(whole)-1]^1)} {
+		if err := os.WriteFile(files[0], damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		compile()
+		if again, err := os.ReadFile(files[0]); err != nil || len(again) != len(whole) {
+			t.Errorf("%s: %d bytes instead of %d, %v", name, len(again), len(whole), err)
+		}
+	}
 }
 
 func TestBlockReader(t *testing.T) {

@@ -74,7 +74,7 @@ func New(ctx context.Context, c Config) (_ *Runtime, err error) {
 	rc := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(uint32(c.MemoryLimit / wasmPage))
-	if err := r.compile(ctx, rc, c.CacheDir); err != nil {
+	if err := r.compile(ctx, rc, c.CacheDir, wasm); err != nil {
 		return nil, err
 	}
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, r.rt); err != nil {
@@ -88,7 +88,7 @@ func New(ctx context.Context, c Config) (_ *Runtime, err error) {
 }
 
 // compile makes the runtime and compiles the module or takes it from the cache.
-func (r *Runtime) compile(ctx context.Context, rc wazero.RuntimeConfig, cacheDir string) (err error) {
+func (r *Runtime) compile(ctx context.Context, rc wazero.RuntimeConfig, cacheDir string, module []byte) (err error) {
 	if cacheDir != "" {
 		lock, err := prepareCache(cacheDir)
 		if err != nil {
@@ -101,7 +101,24 @@ func (r *Runtime) compile(ctx context.Context, rc wazero.RuntimeConfig, cacheDir
 		rc = rc.WithCompilationCache(r.cache)
 	}
 	r.rt = wazero.NewRuntimeWithConfig(ctx, rc)
-	r.module, err = r.rt.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), wasm)
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	r.module, err = r.rt.CompileModule(ctx, module)
+	if err != nil && cacheDir != "" {
+		// Most likely what the cache holds is damaged: the disk was full, or the machine went down.
+		if err := emptyCache(cacheDir); err != nil {
+			return err
+		}
+		r.module, err = r.rt.CompileModule(ctx, module)
+	}
+	return err
+}
+
+// emptyCache removes the compiled modules from a cache directory, for which the caller holds the lock.
+func emptyCache(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "wazero-*", "*"))
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
 	return err
 }
 
