@@ -265,16 +265,16 @@ func TestUpload_that_stalls_is_given_up(t *testing.T) {
 }
 
 func TestUpload_that_takes_longer_than_the_stall_is_fine(t *testing.T) {
-	stall := 300 * time.Millisecond
+	stall := time.Second
 	w := newWorld(t, func(d *httpapi.Deps) { d.UploadStall = stall })
 	u := w.user(plan.Pro)
 	pr, pw := io.Pipe()
 	go func() {
 		head, tail, _ := bigForm(0)
-		tick := time.NewTicker(stall / 6)
+		tick := time.NewTicker(stall / 5)
 		defer tick.Stop()
 		_, _ = io.WriteString(pw, head+fakePDF(1))
-		for range 12 {
+		for range 7 {
 			<-tick.C
 			_, _ = pw.Write(make([]byte, 2000))
 		}

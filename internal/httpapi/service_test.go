@@ -163,6 +163,15 @@ func TestEvents_end_when_the_server_shuts_down(t *testing.T) {
 	w.ends(events)
 }
 
+func TestHealth(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if got := w.send(http.MethodGet, path, nil).want(http.StatusOK).object(); got["status"] != "ok" {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
 func TestUnknownAddresses(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/", "/jobs/", "/JOBS", "/auth", "/files", "/docs/../x", "/docs/x.js", "//", "/api-keys/a/b", "/metrics", "/debug/pprof/"} {
