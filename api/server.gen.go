@@ -375,22 +375,8 @@ type GetUsageParams struct {
 	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 }
 
-// JobEndedParams defines parameters for JobEnded.
-type JobEndedParams struct {
-	WebhookID string `json:"webhook-id"`
-
-	// WebhookTimestamp Seconds since 1970. Refuse what is older than a few minutes.
-	WebhookTimestamp string `json:"webhook-timestamp"`
-
-	// WebhookSignature Standard Webhooks: `v1,` and a signature made with the secret of `GET /webhook-secret`.
-	WebhookSignature string `json:"webhook-signature"`
-}
-
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = NewAPIKey
-
-// JobEndedJSONRequestBody defines body for JobEnded for application/json ContentType.
-type JobEndedJSONRequestBody = JobEvent
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -843,15 +829,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/auth/me", wrapper.GetMe)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/usage", wrapper.GetUsage)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/webhook-secret", wrapper.GetWebhookSecret)
-	})
-	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api-keys", wrapper.ListAPIKeys)
 	})
 	r.Group(func(r chi.Router) {
@@ -859,6 +836,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/api-keys/{key_id}", wrapper.RevokeAPIKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/me", wrapper.GetMe)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/jobs", wrapper.ListJobs)
@@ -869,115 +849,14 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/jobs/{id}", wrapper.GetJob)
 	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/usage", wrapper.GetUsage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/webhook-secret", wrapper.GetWebhookSecret)
+	})
 
 	return r
-}
-
-// WebhookReceiverInterface represents handlers for receiving inbound
-// webhook requests. Each webhook becomes a Handle*Webhook
-// method that the implementation fills in. The caller mounts the per-
-// webhook http.Handler returned by {Op}WebhookHandler at
-// whatever URL path they advertise to senders.
-type WebhookReceiverInterface interface {
-	// A job with a webhook_url is done or failed
-	// HandleJobEndedWebhook handles the POST webhook for jobEnded.
-	HandleJobEndedWebhook(w http.ResponseWriter, r *http.Request, params JobEndedParams)
-}
-
-// WebhookReceiverMiddlewareFunc wraps an http.Handler with cross-
-// cutting behavior (signature verification, logging, rate limiting, ...).
-type WebhookReceiverMiddlewareFunc func(http.Handler) http.Handler
-
-// JobEndedWebhookHandler returns the http.Handler for the jobEnded webhook.
-// Mount this at the URL path advertised to webhook senders. errHandler
-// may be nil; if so, parameter-binding errors return 400 with the error
-// message. Middlewares are applied in the order provided -- the last
-// argument becomes the outermost wrapper.
-func JobEndedWebhookHandler(si WebhookReceiverInterface, errHandler func(w http.ResponseWriter, r *http.Request, err error), middlewares ...WebhookReceiverMiddlewareFunc) http.Handler {
-	if errHandler == nil {
-		errHandler = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	}
-	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var err error
-		_ = err
-
-		// Parameter object where we will unmarshal all parameters from the request.
-		var params JobEndedParams
-
-		// ------------- Required header parameter "webhook-id" -------------
-		if valueList, found := r.Header[http.CanonicalHeaderKey("webhook-id")]; found {
-			var WebhookID string
-			n := len(valueList)
-			if n != 1 {
-				errHandler(w, r, &TooManyValuesForParamError{ParamName: "webhook-id", Count: n})
-				return
-			}
-
-			err = runtime.BindStyledParameterWithOptions("simple", "webhook-id", valueList[0], &WebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
-			if err != nil {
-				errHandler(w, r, &InvalidParamFormatError{ParamName: "webhook-id", Err: err})
-				return
-			}
-			params.WebhookID = WebhookID
-
-		} else {
-			err := fmt.Errorf("Header parameter webhook-id is required, but not found")
-			errHandler(w, r, &RequiredHeaderError{ParamName: "webhook-id", Err: err})
-			return
-		}
-
-		// ------------- Required header parameter "webhook-timestamp" -------------
-		if valueList, found := r.Header[http.CanonicalHeaderKey("webhook-timestamp")]; found {
-			var WebhookTimestamp string
-			n := len(valueList)
-			if n != 1 {
-				errHandler(w, r, &TooManyValuesForParamError{ParamName: "webhook-timestamp", Count: n})
-				return
-			}
-
-			err = runtime.BindStyledParameterWithOptions("simple", "webhook-timestamp", valueList[0], &WebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
-			if err != nil {
-				errHandler(w, r, &InvalidParamFormatError{ParamName: "webhook-timestamp", Err: err})
-				return
-			}
-			params.WebhookTimestamp = WebhookTimestamp
-
-		} else {
-			err := fmt.Errorf("Header parameter webhook-timestamp is required, but not found")
-			errHandler(w, r, &RequiredHeaderError{ParamName: "webhook-timestamp", Err: err})
-			return
-		}
-
-		// ------------- Required header parameter "webhook-signature" -------------
-		if valueList, found := r.Header[http.CanonicalHeaderKey("webhook-signature")]; found {
-			var WebhookSignature string
-			n := len(valueList)
-			if n != 1 {
-				errHandler(w, r, &TooManyValuesForParamError{ParamName: "webhook-signature", Count: n})
-				return
-			}
-
-			err = runtime.BindStyledParameterWithOptions("simple", "webhook-signature", valueList[0], &WebhookSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
-			if err != nil {
-				errHandler(w, r, &InvalidParamFormatError{ParamName: "webhook-signature", Err: err})
-				return
-			}
-			params.WebhookSignature = WebhookSignature
-
-		} else {
-			err := fmt.Errorf("Header parameter webhook-signature is required, but not found")
-			errHandler(w, r, &RequiredHeaderError{ParamName: "webhook-signature", Err: err})
-			return
-		}
-
-		si.HandleJobEndedWebhook(w, r, params)
-	})
-	for _, mw := range middlewares {
-		h = mw(h)
-	}
-	return h
 }
 
 type ForbiddenJSONResponse Error
