@@ -141,7 +141,7 @@ func (s *surveyor) below(h header, frags []fragment) (t *textTable, used, rest [
 	}
 	used, rest = splitByBox(frags, document.Box{Left: h.box.Left - 2, Top: h.box.Top, Right: h.box.Right + 2, Bottom: bottom})
 	t = newTextTable(used, gutters, s.fonts)
-	t.joinRows(append(s.rulesIn(h.box.Left, h.box.Right, h.box.Top, bottom), h.box.Bottom))
+	t.joinRows(s.rulesIn(h.box.Left, h.box.Right, h.box.Top+snapDistance, bottom))
 	return t, used, rest
 }
 
@@ -153,7 +153,9 @@ func (s *surveyor) rulesIn(left, right, top, bottom float64) []float64 {
 	for i := first; i < len(s.edges.horizontal) && s.edges.horizontal[i].at <= bottom; i++ {
 		e := s.edges.horizontal[i]
 		if math.Min(e.to, right)-math.Max(e.from, left) >= most*(right-left) {
-			out = append(out, e.at)
+			if n := len(out); n == 0 || e.at-out[n-1] > snapDistance {
+				out = append(out, e.at)
+			}
 		}
 	}
 	return out
@@ -212,7 +214,7 @@ func (s *surveyor) inRegion(r region, rest *[]fragment, add func(*textTable, []f
 	if len(used) >= 4 {
 		t := newTextTable(used, openGutters(used), s.fonts)
 		t.joinRows(r.ys)
-		if t.convincing(s.evidence(t, true, false)) && add(t, used, left) {
+		if t.convincing(s.evidence(t, true, captionAt(box, left))) && add(t, used, left) {
 			return
 		}
 	}
@@ -244,10 +246,29 @@ func (s *surveyor) evidence(t *textTable, framed, caption bool) evidence {
 	return e
 }
 
+// captionAt reports whether a table caption stands right above or below a box.
+func captionAt(box document.Box, frags []fragment) bool {
+	const near = 3.5 // ems: a caption of three lines
+	for i := range frags {
+		f := &frags[i]
+		if f.box.Right < box.Left || f.box.Left > box.Right || f.base < box.Top-near*f.size || f.base > box.Bottom+near*f.size {
+			continue
+		}
+		if tableCaption.MatchString(f.text()) {
+			return true
+		}
+	}
+	return false
+}
+
 // openGutters finds gutters that all but a few rows leave free: titles over several columns may lie across. It
 // sweeps over the ends of the fragments.
 func openGutters(frags []fragment) []interval {
-	const acrossShare = 0.15 // of the rows may lie across a gutter
+	const (
+		acrossShare = 0.15 // of the rows may lie across a gutter
+		// narrow gutters are enough between rules, in ems: wider than any space in a table's type.
+		narrow = 0.55
+	)
 	type end struct {
 		x    float64
 		step int
@@ -256,7 +277,9 @@ func openGutters(frags []fragment) []interval {
 	var bases, sizes []float64
 	for i := range frags {
 		f := &frags[i]
-		ends = append(ends, end{f.box.Left, 1}, end{f.box.Right, -1})
+		for k := range f.pieces {
+			ends = append(ends, end{f.pieces[k].box.Left, 1}, end{f.pieces[k].box.Right, -1})
+		}
 		bases, sizes = append(bases, f.base), append(sizes, f.size)
 	}
 	slices.Sort(bases)
@@ -274,7 +297,7 @@ func openGutters(frags []fragment) []interval {
 	depth, free := 0, math.Inf(1)
 	started := false
 	for _, e := range ends {
-		if depth <= allowed && e.step > 0 && started && e.x-free >= gutterWidth*em {
+		if depth <= allowed && e.step > 0 && started && e.x-free >= narrow*em {
 			// Neighbouring gaps that only an allowed fragment divides are one gutter.
 			out = append(out, interval{free, e.x})
 		}

@@ -40,6 +40,8 @@ const (
 	// proseRunes is the least mean length of lines in a text column, in characters. Narrow newspaper columns
 	// have 25; table cells and labels are shorter.
 	proseRunes = 18
+	// textRunes is the least mean length of the lines of anything that is read on its own.
+	textRunes = 11
 )
 
 // cutPage finds the reading order by recursive cuts (XY-cut, Nagy and Seth 1984) in the way of XY-Cut++
@@ -336,6 +338,9 @@ func separateColumns(left, right []atom) bool {
 	if a.tables || b.tables || a.prose && b.prose {
 		return true
 	}
+	if !a.texts && !b.texts {
+		return false // labels of a chart or drawing
+	}
 	fewer, more := a, b
 	if len(b.bases) < len(a.bases) {
 		fewer, more = b, a
@@ -357,6 +362,7 @@ type side struct {
 	bases  []float64 // of its rows, ascending
 	size   float64
 	prose  bool
+	texts  bool // some lines are long enough to be text
 	tables bool
 }
 
@@ -379,6 +385,7 @@ func measureSide(atoms []atom) side {
 		}
 	}
 	const proseRows = 3 // fewer lines are a label
+	s.texts = runes >= textRunes*len(s.bases)
 	s.prose = len(s.bases) >= proseRows && runes >= proseRunes*len(s.bases)
 	return s
 }

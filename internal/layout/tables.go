@@ -11,19 +11,36 @@ import (
 // are in none (edges → nets → lattices → cells; Nurminen 2013, pdfplumber).
 func ruledTables(e edges, frags []fragment, fonts []document.Font) (tables []*block, rest []fragment) {
 	rest = frags
-	// Lines come first: where they draw a table, backgrounds only decorate it.
+	// Where lines draw a table, backgrounds may only decorate it, or divide it further: whichever gives more text
+	// in fewer empty slots is right.
 	lattices := append(latticesOf(linesOnly(e)), latticesOf(e)...)
+	slices.SortStableFunc(lattices, func(a, b lattice) int { return b.rows()*b.cols() - a.rows()*a.cols() })
+	type candidate struct {
+		table *block
+		worth float64
+	}
+	var found []candidate
 	for i := range lattices {
-		l := &lattices[i]
-		if overlapsTable(l.box(), tables) {
-			continue
+		inside, _ := splitByBox(frags, lattices[i].box())
+		if t := fillLattice(&lattices[i], inside, fonts); t != nil {
+			found = append(found, candidate{t, worth(t.grid)})
 		}
-		inside, outside := splitByBox(rest, l.box())
-		if t := fillLattice(l, inside, fonts); t != nil {
-			tables, rest = append(tables, t), outside
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return compare(b.worth, a.worth) })
+	for _, c := range found {
+		if !overlapsTable(c.table.box, tables) {
+			tables = append(tables, c.table)
+			_, rest = splitByBox(rest, c.table.box)
 		}
 	}
 	return tables, rest
+}
+
+// worth of a table: its filled cells, discounted by the square of the share of slots that they are.
+func worth(g *document.Grid) float64 {
+	n := float64(filled(g))
+	share := n / float64(len(g.Cells))
+	return n * share * share
 }
 
 // latticesOf gives the lattices of a page with at least two rows and columns. Of tables in each other, the one with
@@ -131,6 +148,7 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 		return nil
 	}
 	addTextWalls(l, frags)
+	openRows(l, frags, fonts)
 	spans := l.cells()
 	bySlot := make([]int, l.rows()*l.cols())
 	for i, s := range spans {
@@ -192,6 +210,52 @@ func addTextWalls(l *lattice, frags []fragment) {
 			}
 		}
 	}
+}
+
+// openRows divides rows of the lattice that hold a table of their own, with lines between the columns only: many
+// short cells on common baselines.
+func openRows(l *lattice, frags []fragment, fonts []document.Font) {
+	const fewest = 3 // printed rows; two are a title of two lines
+	gutters := make([]interval, 0, l.cols())
+	for _, x := range l.xs[1 : len(l.xs)-1] {
+		gutters = append(gutters, interval{x, x})
+	}
+	byRow := make([][]fragment, l.rows())
+	for i := range frags {
+		_, y := frags[i].pieces[0].middle()
+		r := between(l.ys, y)
+		byRow[r] = append(byRow[r], frags[i])
+	}
+	for r := l.rows() - 1; r >= 0; r-- {
+		if len(byRow[r]) < fewest*2 || slices.Contains(l.right[r], false) {
+			continue
+		}
+		t := newTextTable(byRow[r], gutters, fonts)
+		t.joinRows(nil)
+		s := t.measure()
+		if len(t.rows) < fewest || s.regular < 0.8 || s.numeric < 0.4 {
+			continue
+		}
+		l.divideRow(r, t)
+	}
+}
+
+// divideRow replaces row r by the rows of t.
+func (l *lattice) divideRow(r int, t *textTable) {
+	n := len(t.rows) - 1
+	ys := make([]float64, 0, n)
+	walls, open := make([][]bool, n), make([][]bool, n)
+	for i := 1; i <= n; i++ {
+		ys = append(ys, (t.rows[i-1].bottom+t.rows[i].top)/2)
+		walls[i-1] = make([]bool, l.cols())
+		for c := range walls[i-1] {
+			walls[i-1][c] = true
+		}
+		open[i-1] = slices.Clone(l.right[r])
+	}
+	l.ys = slices.Insert(l.ys, r+1, ys...)
+	l.right = slices.Insert(l.right, r+1, open...)
+	l.below = slices.Insert(l.below, r, walls...)
 }
 
 // crossed is the share of pieces that lie across a vertical wall.
