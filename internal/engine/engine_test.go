@@ -23,9 +23,30 @@ import (
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 )
 
+// warmCache compiles PDFium once for all tests. With the race detector on a busy machine that takes longer
+// than any deadline here.
+var warmCache = sync.OnceValue(func() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cache, err := pdftest.CacheDir()
+	if err != nil {
+		return err
+	}
+	e, err := engine.New(engine.Config{Command: []string{exe, "engine"}, Children: 1, CacheDir: cache})
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Warm(context.Background()), e.Close())
+})
+
 // newEngine gives an engine of n children for one test, with change applied to its configuration.
 func newEngine(tb testing.TB, n int, change ...func(*engine.Config)) *engine.Engine {
 	tb.Helper()
+	if err := warmCache(); err != nil {
+		tb.Fatal(err)
+	}
 	cache, err := pdftest.CacheDir()
 	if err != nil {
 		tb.Fatal(err)
