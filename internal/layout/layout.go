@@ -32,7 +32,6 @@ type page struct {
 	number        int
 	width, height float64
 	blocks        []*block
-	truncated     bool
 }
 
 // New starts a document.
@@ -49,7 +48,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
 	framed, rest := survey.framedTables(rest, tables)
 	tables = append(tables, framed...)
-	p := &page{number: c.Number, width: c.Width, height: c.Height, truncated: c.Truncated}
+	p := &page{number: c.Number, width: c.Width, height: c.Height}
 	for i, l := range a.readingOrder(atomsOf(rest, tables), survey) {
 		p.addLeaf(i, l, fonts)
 	}
@@ -118,12 +117,6 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	d := &document.Document{Meta: meta, NumPages: numPages}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())
-		if p.truncated {
-			d.Warnings = append(d.Warnings, document.Warning{
-				Code: "page_truncated", Pages: []int{p.number},
-				Message: "The page has more characters or drawings than the limits allow; the rest is left out.",
-			})
-		}
 	}
 	return d
 }
