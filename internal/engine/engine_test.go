@@ -174,6 +174,7 @@ func TestFaults(t *testing.T) {
 		{"a missing password", encrypted(), "", "password_required"},
 		{"a wrong password", encrypted(), "wrong", "wrong_password"},
 		{"a file that needs too much memory", pdftest.Bomb(), "", "too_complex"},
+		{"a file that claims too many pages", bytes.Replace(pdftest.Text("x"), []byte("/Count 1 "), []byte("/Count 123456 "), 1), "", "too_complex"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := e.Inspect(within(t), save(t, c.pdf), c.password, true)
