@@ -298,10 +298,21 @@ func TestTranslate(t *testing.T) {
 		font     string
 		in, want rune
 	}{
-		{"SymbolMT", 0xF0B7, '•'}, {"Symbol", 0xF061, 'α'}, {"Symbol", 0xF020, ' '}, {"Symbol", 0xF0FE, '⎭'}, {"Symbol", 0xF0F0, 0xF0F0},
-		{"Symbol", 'α', 'α'}, {"Symbol", 0xF07F, 0xF07F}, {"Symbol", 0xF0FF, 0xF0FF},
-		{"Wingdings-Regular", 0xF06E, '■'}, {"Wingdings", 'n', '■'}, {"Wingdings", 0xFC, '✓'}, {"Wingdings", 'A', 'A'}, {"Wingdings", '✓', '✓'},
-		{"Wingdings2", 'n', 'n'}, {"Arial", 0xF06E, 0xF06E},
+		{"SymbolMT", 0xF0B7, '•'},
+		{"Symbol", 0xF061, 'α'},
+		{"Symbol", 0xF020, ' '},
+		{"Symbol", 0xF0FE, '⎭'},
+		{"Symbol", 0xF0F0, 0xF0F0},
+		{"Symbol", 'α', 'α'},
+		{"Symbol", 0xF07F, 0xF07F},
+		{"Symbol", 0xF0FF, 0xF0FF},
+		{"Wingdings-Regular", 0xF06E, '■'},
+		{"Wingdings", 'n', '■'},
+		{"Wingdings", 0xFC, '✓'},
+		{"Wingdings", 'A', 'A'},
+		{"Wingdings", '✓', '✓'},
+		{"Wingdings2", 'n', 'n'},
+		{"Arial", 0xF06E, 0xF06E},
 	} {
 		if got := charsetOf(c.font).translate(c.in); got != c.want {
 			t.Errorf("%s %U: got %U, want %U", c.font, c.in, got, c.want)
