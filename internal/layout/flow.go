@@ -17,6 +17,7 @@ func (b *block) measureText() {
 	for i := range b.lines {
 		l := &b.lines[i]
 		b.runes += l.runes
+		b.entry = b.entry || l.entry
 		if text.Len() < kept {
 			if i > 0 {
 				text.WriteByte(' ')

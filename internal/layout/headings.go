@@ -74,9 +74,13 @@ const (
 // numbered in a face of their own, on lines of their own above text.
 func findHeadings(pages []*page, text body) {
 	for _, p := range pages {
+		contents := p.contents()
 		for i, b := range p.blocks {
-			if b.kind != document.Paragraph && b.kind != document.ListItem || b.turned {
+			if b.kind != document.Paragraph && b.kind != document.ListItem || b.turned || b.entry {
 				continue
+			}
+			if contents && i > 0 {
+				continue // the titles in a table of contents are entries without a number
 			}
 			var next *block
 			if i+1 < len(p.blocks) {
@@ -87,6 +91,18 @@ func findHeadings(pages []*page, text body) {
 			}
 		}
 	}
+}
+
+// contents reports whether most of a page is a table of contents.
+func (p *page) contents() bool {
+	const least = 5
+	n := 0
+	for _, b := range p.blocks {
+		if b.entry {
+			n++
+		}
+	}
+	return n >= least && 2*n >= len(p.blocks)
 }
 
 func headingLike(b, next *block, text body) bool {

@@ -9,6 +9,7 @@ package layout
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -46,13 +47,14 @@ func (a *Analyzer) Add(c *document.Content) {
 	e := findEdges(c, f)
 	tables, rest := ruledTables(e, frags, fonts)
 	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
+	rest, turned = settleTurned(rest, turned)
 	framed, rest := survey.framedTables(rest, tables)
 	tables = append(tables, framed...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height}
 	for i, l := range a.readingOrder(atomsOf(rest, tables), survey) {
 		p.addLeaf(i, l, fonts)
 	}
-	p.addTurned(turned, fonts)
+	p.addTurned(turned, f, fonts)
 	for _, b := range p.blocks {
 		b.finish(c.Number, f, fonts)
 	}
@@ -88,15 +90,26 @@ func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
 	flush()
 }
 
-// addTurned appends text that does not run like the rest of the page (side notes, axis labels) after what stands
-// above its middle in the reading order.
-func (p *page) addTurned(frags []fragment, fonts []document.Font) {
+// addTurned puts text that does not run like the rest of the page (axis titles, side notes) before the first block
+// that ends below its middle; what runs along much of the page stands outside the order, at its end.
+func (p *page) addTurned(frags []fragment, f frame, fonts []document.Font) {
+	const longest = 0.25 // of the page's height
 	for i := range frags {
-		f := &frags[i]
+		frag := &frags[i]
 		b := &block{kind: document.Paragraph, turned: true, leaf: -1, above: openSpace, below: openSpace}
-		b.lines = []line{makeLine([]*fragment{f}, fonts)}
+		b.lines = []line{makeLine([]*fragment{frag}, fonts)}
 		b.settle()
-		p.blocks = append(p.blocks, b)
+		at := len(p.blocks)
+		if b.box.Height() < longest*f.height {
+			y := (b.box.Top + b.box.Bottom) / 2
+			for k, o := range p.blocks {
+				if o.box.Bottom > y && o.box.Left < b.box.Right+b.box.Height() && o.box.Right > b.box.Left {
+					at = k
+					break
+				}
+			}
+		}
+		p.blocks = slices.Insert(p.blocks, at, b)
 	}
 }
 

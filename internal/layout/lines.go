@@ -18,6 +18,7 @@ type line struct {
 	runes  int
 	order  int
 	style  style
+	entry  bool // of a table of contents: a title and, set apart, a page number
 }
 
 // A style is what all or most of a line's characters have in common.
@@ -61,6 +62,9 @@ func inRow(host, f *fragment) bool {
 	if math.Abs(f.base-host.base) <= 2*sameBase*math.Min(host.size, f.size) {
 		return true
 	}
+	if f.runes <= 3 && f.box.Right <= host.box.Left && onLine(host.base, host.size, f.base, f.size) {
+		return true // the raised mark of a note
+	}
 	touch := f.box.Left-host.box.Right < 0.5*host.size && host.box.Left-f.box.Right < 0.5*host.size
 	return touch && onLine(host.base, host.size, f.base, f.size) && math.Min(host.size, f.size) <= scriptSize*math.Max(host.size, f.size)
 }
@@ -70,7 +74,7 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 	if row[0].rtl() {
 		slices.Reverse(row)
 	}
-	l := line{order: row[0].order}
+	l := line{order: row[0].order, entry: contentsEntry(row)}
 	for i, f := range row {
 		l.order = min(l.order, f.order)
 		if i > 0 {
@@ -86,6 +90,23 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 	}
 	l.settle(fonts)
 	return l
+}
+
+// contentsEntry reports whether a row is a title with a page number far behind it or after leaders.
+func contentsEntry(row []*fragment) bool {
+	const apart = 1.5 // ems: wider than any space
+	last := row[len(row)-1]
+	number := last.pieces[len(last.pieces)-1].text
+	if _, ok := decimal(number); !ok {
+		if _, ok = roman(number); !ok {
+			return false
+		}
+	}
+	if len(last.pieces) > 1 {
+		before := last.pieces[len(last.pieces)-2].text
+		return strings.HasSuffix(before, "...") || strings.HasSuffix(before, "…") || before == "." && len(last.pieces) > 5 && last.pieces[len(last.pieces)-3].text == "."
+	}
+	return len(row) > 1 && last.box.Left-row[len(row)-2].box.Right > apart*last.size && row[0].runes > 4
 }
 
 // settle finds the predominant size and style, weighted by characters.

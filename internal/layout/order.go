@@ -34,10 +34,14 @@ const (
 	gutterWidth = 0.9
 	// deepest nesting of cuts: columns in boxes in columns. Anything deeper is a drawing.
 	deepestCut = 8
+	// steadiness is the power: above 1, so that a gutter between text columns prevails over the gaps between
+	// labels of a chart in one of them; below 2, so that a table of many columns prevails over a gap that it
+	// shares with the text below.
+	steadiness = 1.5
 	// bandWindow in strips bounds how far a band of columns is searched, and so keeps the cost linear in the
 	// number of strips. A dense page has 100 lines.
 	bandWindow = 300
-	// proseRunes is the least mean length of lines in a text column, in characters. Narrow newspaper columns
+	// proseRunes is the least length of a full line in a text column, in characters. Narrow newspaper columns
 	// have 25; table cells and labels are shorter.
 	proseRunes = 18
 	// textRunes is the least mean length of the lines of anything that is read on its own.
@@ -206,10 +210,10 @@ type band struct {
 	gutters     []interval
 }
 
-// bands divides strips into bands so that the sum of the confirmations of all gutters is largest (dynamic
-// programming over the end of the last band). A strip confirms a gutter with the number of its atoms on
-// the poorer side; one confirmation a gutter is free of charge, so that bands are no smaller than needed
-// and a single row with a gap in it is no band. Cost: strips × bandWindow.
+// bands divides strips into bands so that the worth of all gutters is largest (dynamic programming over the end
+// of the last band). A strip confirms a gutter with the number of its atoms on the poorer side. A gutter is
+// worth a power of its confirmations but one: a single row with a gap in it is no band, and one long gutter
+// is worth more than many short ones. Cost: strips × bandWindow.
 func bands(strips []strip, width float64) []band {
 	n := len(strips)
 	best := make([]float64, n+1)
@@ -299,7 +303,7 @@ func confirmations(strips []strip, gutters []interval) float64 {
 			}
 			sum += min(left, right)
 		}
-		total += math.Max(0, float64(sum-1))
+		total += math.Pow(math.Max(0, float64(sum-1)), steadiness)
 	}
 	return total
 }
@@ -348,10 +352,14 @@ func separateColumns(left, right []atom) bool {
 	if len(fewer.bases) == 0 {
 		return true
 	}
+	near := 0.3 * math.Min(a.size, b.size)
+	if fewer.size <= scriptSize*more.size {
+		near = 0.5 * more.size // notes' marks are raised
+	}
 	aligned := 0
 	for _, y := range fewer.bases {
 		i := nearest(more.bases, y)
-		if math.Abs(more.bases[i]-y) <= 0.3*math.Min(a.size, b.size) {
+		if math.Abs(more.bases[i]-y) <= near {
 			aligned++
 		}
 	}
@@ -368,25 +376,41 @@ type side struct {
 
 func measureSide(atoms []atom) side {
 	s := side{size: usualSize(atoms)}
-	var bases []float64
-	runes := 0
+	type row struct {
+		base  float64
+		runes int
+	}
+	var parts []row
+	total := 0
 	for _, a := range atoms {
 		if a.frag == nil {
 			s.tables = true
 			continue
 		}
-		bases = append(bases, a.frag.base)
-		runes += a.frag.runes
+		parts = append(parts, row{a.frag.base, a.frag.runes})
+		total += a.frag.runes
 	}
-	slices.Sort(bases)
-	for _, y := range bases {
-		if n := len(s.bases); n == 0 || y-s.bases[n-1] > 0.3*s.size {
-			s.bases = append(s.bases, y)
+	slices.SortFunc(parts, func(a, b row) int { return compare(a.base, b.base) })
+	var rows []row
+	for _, p := range parts {
+		if n := len(rows); n > 0 && p.base-rows[n-1].base <= 0.3*s.size {
+			rows[n-1].runes += p.runes
+			continue
+		}
+		rows = append(rows, p)
+	}
+	long, inLong := 0, 0
+	for _, r := range rows {
+		s.bases = append(s.bases, r.base)
+		if r.runes >= proseRunes {
+			long++
+			inLong += r.runes
 		}
 	}
 	const proseRows = 3 // fewer lines are a label
-	s.texts = runes >= textRunes*len(s.bases)
-	s.prose = len(s.bases) >= proseRows && runes >= proseRunes*len(s.bases)
+	s.texts = total >= textRunes*len(rows)
+	// The text of a column counts, not the labels of the charts in it.
+	s.prose = long >= proseRows && 2*inLong >= total
 	return s
 }
 

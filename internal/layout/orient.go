@@ -83,3 +83,22 @@ func (g *glyph) along(angle float64, loose document.Box) {
 	// The advance is the loose box's extent along the baseline.
 	g.right = g.left + math.Max(math.Abs(loose.Width()*cos), math.Abs(loose.Height()*sin))
 }
+
+// settleTurned sets short turned texts, such as the labels below the columns of a chart, upright on the middle of
+// their boxes, so that they take part in the rows and columns around them. Longer ones stay turned.
+func settleTurned(upright, turned []fragment) (flowing, rest []fragment) {
+	const longest = 6.0 // ems
+	for _, f := range turned {
+		if math.Max(f.box.Height(), f.box.Width()) > longest*f.size {
+			rest = append(rest, f)
+			continue
+		}
+		f.base = (f.box.Top+f.box.Bottom)/2 + 0.3*f.size
+		for i := range f.pieces {
+			f.pieces[i].base = f.base
+		}
+		f.settle()
+		upright = append(upright, f)
+	}
+	return upright, rest
+}

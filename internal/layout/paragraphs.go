@@ -34,6 +34,7 @@ type block struct {
 	runes     int
 	letters   int // in text
 	lineCount int
+	entry     bool // a line of a table of contents
 	first     rune
 	last      rune    // without superscripts and closing quotes
 	markLeft  float64 // left edge of the first line
@@ -167,14 +168,16 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	em := math.Max(l.size, 1)
 	pitch := (l.base - prev.base) / math.Max(math.Max(l.size, prev.size), 1)
 	switch {
-	case p.marks[i].text != "":
+	case p.marks[i].text != "", prev.entry, l.entry && !p.full(i-1, 2*em):
 		return true
 	case pitch > p.leading*wideLeading+0.1, pitch < 0.3:
 		return true
 	case math.Abs(l.size-prev.size) > 0.08*em && !p.scriptLine(prev, l):
 		return true
 	case l.style.bold != prev.style.bold || l.style.italic != prev.style.italic && l.style.font != prev.style.font:
-		return !p.full(i-1, 2*em) || sentenceEnds(prev.last())
+		// Emphasis may begin or end with a line within a sentence.
+		return !p.full(i-1, 2*em) || sentenceEnds(prev.last()) ||
+			l.style.bold != prev.style.bold && !unicode.IsLower(firstRune(l))
 	}
 	if cur.kind == document.ListItem {
 		return p.leavesItem(i, cur)

@@ -141,6 +141,9 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 		// leastFilled of the cells hold text; forms and price lists have empty columns, grids of charts
 		// nothing but empty slots.
 		leastFilled = 0.25
+		// leastDivided is the least share of slots that are cells of their own: merged cells are the exception
+		// in tables, and the rule where bars stand before the lines of a chart.
+		leastDivided = 0.3
 		// mostCrossed pieces may lie across a wall: text that ignores the lines is not laid out by them.
 		mostCrossed = 0.15
 	)
@@ -150,6 +153,9 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 	addTextWalls(l, frags)
 	openRows(l, frags, fonts)
 	spans := l.cells()
+	if float64(len(spans)) < leastDivided*float64(l.rows()*l.cols()) {
+		return nil
+	}
 	bySlot := make([]int, l.rows()*l.cols())
 	for i, s := range spans {
 		for r := s.row; r <= s.lastRow; r++ {
@@ -258,7 +264,7 @@ func (l *lattice) divideRow(r int, t *textTable) {
 	l.below = slices.Insert(l.below, r, walls...)
 }
 
-// crossed is the share of pieces that lie across a vertical wall.
+// crossed is the share of pieces that lie across a wall.
 func crossed(l *lattice, frags []fragment) float64 {
 	n, total := 0, 0
 	for i := range frags {
@@ -270,6 +276,13 @@ func crossed(l *lattice, frags []fragment) float64 {
 			inner := 0.2 * p.size // letters may touch a line
 			first, _ := slices.BinarySearch(l.xs, p.box.Left+inner)
 			if first > 0 && first < len(l.xs)-1 && l.xs[first] < p.box.Right-inner && l.right[row][first-1] {
+				n++
+				continue
+			}
+			// Through the middle of the letters, not just through their feet.
+			above, _ := slices.BinarySearch(l.ys, p.base-0.55*p.size)
+			x, _ := p.middle()
+			if above > 0 && above < len(l.ys)-1 && l.ys[above] < p.base-0.15*p.size && l.below[above-1][between(l.xs, x)] {
 				n++
 			}
 		}
