@@ -120,6 +120,9 @@ func headingLike(b, next *block, text body) bool {
 	if unicode.IsLower(b.first) && !numbered {
 		return false
 	}
+	if b.last == ':' && !b.style.bold && !b.style.caps && !numbered {
+		return false // it introduces what follows
+	}
 	if ratio >= largerRatio {
 		return !(b.lineCount >= 3 && b.last == '.') && b.runes <= longestHeading
 	}

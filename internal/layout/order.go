@@ -289,15 +289,23 @@ func solid(strips []strip, cover []interval, first int, width float64) bool {
 
 func confirmations(strips []strip, gutters []interval) float64 {
 	total := 0.0
-	for _, g := range gutters {
+	for k, g := range gutters {
+		// Only the neighbouring columns confirm a gutter; others have their own.
+		from, to := math.Inf(-1), math.Inf(1)
+		if k > 0 {
+			from = gutters[k-1].from
+		}
+		if k+1 < len(gutters) {
+			to = gutters[k+1].to
+		}
 		x := (g.from + g.to) / 2
 		sum := 0
 		for _, s := range strips {
 			left, right := 0, 0
 			for _, a := range s.atoms {
-				if a.right <= x {
+				if a.right <= x && a.left >= from {
 					left++
-				} else if a.left >= x {
+				} else if a.left >= x && a.right <= to {
 					right++
 				}
 			}
@@ -353,7 +361,7 @@ func separateColumns(left, right []atom) bool {
 		return true
 	}
 	near := 0.3 * math.Min(a.size, b.size)
-	if fewer.size <= scriptSize*more.size {
+	if fewer.size <= scriptSize*more.size && fewer.marks {
 		near = 0.5 * more.size // notes' marks are raised
 	}
 	aligned := 0
@@ -370,6 +378,7 @@ type side struct {
 	bases  []float64 // of its rows, ascending
 	size   float64
 	prose  bool
+	marks  bool // no row has more than a note's mark
 	texts  bool // some lines are long enough to be text
 	tables bool
 }
@@ -400,8 +409,10 @@ func measureSide(atoms []atom) side {
 		rows = append(rows, p)
 	}
 	long, inLong := 0, 0
+	s.marks = true
 	for _, r := range rows {
 		s.bases = append(s.bases, r.base)
+		s.marks = s.marks && r.runes <= 3
 		if r.runes >= proseRunes {
 			long++
 			inLong += r.runes

@@ -54,8 +54,8 @@ const (
 // A paragrapher divides the lines of one column into paragraphs and list items.
 type paragrapher struct {
 	lines   []line
-	marks   []mark  // per line; zero where it does not begin an item
-	leading float64 // usual distance of baselines in ems
+	marks   []mark    // per line; zero where it does not begin an item
+	leading []float64 // per line, the usual distance of baselines in ems
 	margin  interval
 	out     []*block
 }
@@ -65,7 +65,7 @@ func makeParagraphs(lines []line) []*block {
 	if len(lines) == 0 {
 		return nil
 	}
-	p := paragrapher{lines: lines, leading: usualLeading(lines), margin: interval{math.Inf(1), math.Inf(-1)}}
+	p := paragrapher{lines: lines, leading: usualLeadings(lines), margin: interval{math.Inf(1), math.Inf(-1)}}
 	for i := range lines {
 		p.margin.from = math.Min(p.margin.from, lines[i].box.Left)
 		p.margin.to = math.Max(p.margin.to, lines[i].box.Right)
@@ -142,24 +142,36 @@ func (p *paragrapher) measureSpace() {
 	}
 }
 
-// usualLeading is the median distance of baselines of neighbouring lines of one size, in ems.
-func usualLeading(lines []line) float64 {
-	// Distances above mostLeading ems are gaps between paragraphs even in double-spaced text, which has 2.4.
-	const mostLeading, assumed = 2.6, 1.25
-	var list []float64
+// usualLeadings gives for each line the usual distance of baselines of neighbouring lines of its size, in ems: a
+// low quantile, because in lists and among headings half of the distances may be wide.
+func usualLeadings(lines []line) []float64 {
+	const (
+		// mostLeading in ems: more is a gap between paragraphs even in double-spaced text, which has 2.4.
+		mostLeading = 2.6
+		// assumed where there are no two lines of a size.
+		assumed = 1.25
+	)
+	bySize := make(map[int][]float64)
 	for i := 1; i < len(lines); i++ {
 		a, b := &lines[i-1], &lines[i]
 		d := (b.base - a.base) / math.Max(b.size, 1)
 		if math.Abs(a.size-b.size) < 0.1*b.size && d > 0.5 && d < mostLeading {
-			list = append(list, d)
+			bySize[int(2*b.size)] = append(bySize[int(2*b.size)], d)
 		}
 	}
-	if len(list) == 0 {
-		return assumed
+	usual := make(map[int]float64, len(bySize))
+	for size, list := range bySize {
+		slices.Sort(list)
+		usual[size] = list[len(list)/3]
 	}
-	slices.Sort(list)
-	// The lower third rather than the middle: in lists and headings half the distances may be wide.
-	return list[len(list)/3]
+	out := make([]float64, len(lines))
+	for i := range lines {
+		out[i] = assumed
+		if u, ok := usual[int(2*lines[i].size)]; ok {
+			out[i] = u
+		}
+	}
+	return out
 }
 
 // starts reports whether line i begins a new block after cur.
@@ -170,7 +182,7 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	switch {
 	case p.marks[i].text != "", prev.entry, l.entry && !p.full(i-1, 2*em):
 		return true
-	case pitch > p.leading*wideLeading+0.1, pitch < 0.3:
+	case pitch > p.leading[i]*wideLeading+0.1, pitch < 0.3:
 		return true
 	case math.Abs(l.size-prev.size) > 0.08*em && !p.scriptLine(prev, l):
 		return true
