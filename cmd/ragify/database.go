@@ -69,6 +69,11 @@ func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slo
 
 // embedded gives the URL of the embedded Postgres, started or found as how tells.
 func (db *database) embedded(ctx context.Context, c config, how tenure, log *slog.Logger) (url string, err error) {
+	if how != attach {
+		if err := c.prepareDataDir(); err != nil {
+			return "", err
+		}
+	}
 	for {
 		if how != own {
 			if url, ok := pgserver.Running(c.postgresDir()); ok {
@@ -117,9 +122,6 @@ func (db *database) close() error {
 func (a *app) withStore(ctx context.Context, fn func(config, *postgres.Store) error) (err error) {
 	c, err := loadConfig(a.env)
 	if err != nil {
-		return err
-	}
-	if err := c.prepareDataDir(); err != nil {
 		return err
 	}
 	log := a.logger(c)

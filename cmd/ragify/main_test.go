@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 )
 
@@ -32,10 +34,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// engineCache is a directory with the engine compiled. To compile it takes long under the race detector,
+// and must not count against the time limits that tests set.
+var engineCache = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = pdftest.CacheDir(); err != nil {
+		return "", err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	e, err := engine.New(engine.Config{Command: []string{exe, "engine"}, Children: 1, CacheDir: dir})
+	if err != nil {
+		return "", err
+	}
+	return dir, errors.Join(e.Warm(context.Background()), e.Close())
+})
+
 // environ is an environment of the program: its data under dir, free ports, and what vars add.
 func environ(t *testing.T, dir string, vars ...string) []string {
 	t.Helper()
-	cache, err := pdftest.CacheDir()
+	cache, err := engineCache()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,9 +30,6 @@ func (a *app) migration(use, short string, do func(context.Context, *pgxpool.Poo
 			if err != nil {
 				return err
 			}
-			if err := c.prepareDataDir(); err != nil {
-				return err
-			}
 			db, err := openDatabase(cmd.Context(), c, beside, true, a.logger(c))
 			if err != nil {
 				return err

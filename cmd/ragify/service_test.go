@@ -240,7 +240,7 @@ func (spaces) Read(p []byte) (int, error) {
 // no slot and no page is lost.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	env := environ(t, dataDir(t), "JOB_TIMEOUT=5s", "WORKERS=2")
+	env := environ(t, dataDir(t), "JOB_TIMEOUT=10s", "WORKERS=2")
 	server := start(t, env, "serve")
 	_, key := user(t, env, "ada@example.com", "pro")
 	c := client{base: server.api, key: key}
