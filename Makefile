@@ -41,7 +41,7 @@ bench: ## speed: make bench [BENCH=Convert] [BENCHTIME=3s]
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./internal/...
 
 bench-quality: ## quality of the conversion on the benchmark documents, and milliseconds a page
-	$(GO) run ./internal/quality
+	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}"
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
