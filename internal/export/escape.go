@@ -34,8 +34,8 @@ func escapeInline(s string, mode inlineMode, lineStart bool) string {
 
 // escapeStart writes what at the start of a line would begin a block, escaped, and gives the rest.
 func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
-	if mode == inlineCell || mode == inlineHeaderCell || l == "" {
-		return l // nothing can begin in a cell
+	if mode == inlineCell || mode == inlineHeaderCell || mode == inlineHeading || l == "" {
+		return l // no block can begin in a cell or heading
 	}
 	if m := ordinal.FindStringSubmatch(l); m != nil {
 		b.WriteString(m[1] + `\` + m[2])
@@ -44,7 +44,7 @@ func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
 	switch l[0] {
 	case '#':
 		rest := strings.TrimLeft(l, "#")
-		if rest == "" || rest[0] == ' ' || mode == inlineHeading {
+		if rest == "" || rest[0] == ' ' {
 			b.WriteString(`\#`)
 			return l[1:]
 		}

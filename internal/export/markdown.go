@@ -31,8 +31,7 @@ type markdown struct {
 	w        *bufio.Writer
 	o        option.Options
 	started  bool
-	list     *document.Element // the block just written, when it is a list
-	altMarks bool              // the list just written used the second kind of marks
+	listMark byte // what ends the marks of the list just written: '-', '*', '.', ')'; 0 after another block
 }
 
 // block writes a block, with a blank line between it and the one before.
@@ -43,7 +42,7 @@ func (m *markdown) block(s string) {
 	if m.started {
 		m.w.WriteString("\n\n")
 	}
-	m.started, m.list = true, nil
+	m.started, m.listMark = true, 0
 	m.w.WriteString(s)
 }
 
@@ -56,11 +55,10 @@ func (m *markdown) element(e *document.Element) {
 	case document.Table:
 		m.block(m.table(e.Grid))
 	case document.List:
-		before, alt := m.list, m.altMarks
 		// Two lists in a row would be one, were it not for another kind of marks.
-		m.altMarks = before != nil && before.Ordered == e.Ordered && !alt
-		m.block(m.listText(e, m.altMarks))
-		m.list = e
+		alt := m.listMark != 0 && m.listMark == leadMark(e, false)
+		m.block(m.listText(e, alt))
+		m.listMark = leadMark(e, alt)
 	case document.Figure:
 		for k := range e.Children {
 			m.element(&e.Children[k])
@@ -90,6 +88,15 @@ func (m *markdown) listText(e *document.Element, alt bool) string {
 		}
 	}
 	return b.String()
+}
+
+// leadMark is the character by which Markdown tells a list from a neighbouring one.
+func leadMark(e *document.Element, alt bool) byte {
+	if len(e.Children) == 0 {
+		return 0
+	}
+	lead := itemLead(e.Children[0].Marker, alt)
+	return lead[len(lead)-2]
 }
 
 // itemLead is what a Markdown list item with the printed mark begins with.

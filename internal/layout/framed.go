@@ -243,7 +243,24 @@ func (s *surveyor) evidence(t *textTable, framed, caption bool) evidence {
 			e.drawings++
 		}
 	}
+	for _, f := range s.fills {
+		if f.Intersect(box) != (document.Box{}) && f.Height() > t.size && f.Width() < 0.5*box.Width() && !t.behindText(f) {
+			e.bars++
+		}
+	}
 	return e
+}
+
+// behindText reports whether text stands on a background, or it could be an empty cell's: no higher than two rows.
+func (t *textTable) behindText(b document.Box) bool {
+	for r := range t.rows {
+		for i := range t.rows[r].frags {
+			if x, y := t.rows[r].frags[i].pieces[0].middle(); x > b.Left && x < b.Right && y > b.Top && y < b.Bottom {
+				return true
+			}
+		}
+	}
+	return b.Height() < 2*t.usualPitch() && b.Width() > 2*b.Height()
 }
 
 // captionAt reports whether a table caption stands right above or below a box.

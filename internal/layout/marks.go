@@ -37,10 +37,12 @@ func findMarks(lines []line) []mark {
 	}
 	confirmed := make([]bool, len(lines))
 	lastOf := make(map[markKind]int) // the last line with a mark of the kind
-	for i, m := range marks {
-		if m.text == "" {
+	for i := range marks {
+		if marks[i].text == "" {
 			continue
 		}
+		marks[i] = readLetter(marks[i], marks, lastOf)
+		m := marks[i]
 		confirmed[i] = confirmed[i] || m.certain || hangs(lines, i, m)
 		if k, ok := lastOf[m.kind]; ok && siblings(&lines[k], &lines[i], marks[k], m) {
 			confirmed[i], confirmed[k] = true, true
@@ -64,6 +66,32 @@ func hangs(lines []line, i int, m mark) bool {
 	text := l.pieces[m.pieces].box.Left
 	return math.Abs(next.box.Left-text) < 0.4*l.size && text-l.box.Left > 0.8*l.size && next.base-l.base < 2*l.size &&
 		next.style.bold == l.style.bold
+}
+
+// readLetter decides between the two readings of letters that are Roman numbers: "i" follows "h", "v" follows "iv".
+func readLetter(m mark, marks []mark, lastOf map[markKind]int) mark {
+	other := m
+	letter := strings.Trim(m.text, "().")
+	value, ok := roman(letter)
+	if !ok || len(letter) != 1 {
+		return m
+	}
+	switch m.kind {
+	case lowerMark:
+		other.kind, other.number = lowerRomanMark, value
+	case upperMark:
+		other.kind, other.number = upperRomanMark, value
+	case lowerRomanMark:
+		other.kind, other.number = lowerMark, int(letter[0]-'a')+1
+	case upperRomanMark:
+		other.kind, other.number = upperMark, int(letter[0]-'A')+1
+	default:
+		return m
+	}
+	if k, found := lastOf[other.kind]; found && marks[k].number+1 == other.number {
+		return other
+	}
+	return m
 }
 
 func siblings(a, b *line, ma, mb mark) bool {

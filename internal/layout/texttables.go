@@ -296,7 +296,8 @@ type evidence struct {
 	headed   bool      // a row of column backgrounds at the top
 	caption  bool      // a caption that begins with "Table" stands next to it
 	eager    bool      // table_method "cluster"
-	drawings int       // curves inside: a chart
+	drawings int       // curves inside
+	bars     int       // filled areas inside without text on them
 }
 
 // convincing decides whether rows and columns of text are a table. Text set in columns, lists with wide gaps, tables
@@ -304,7 +305,7 @@ type evidence struct {
 // often hold numbers.
 func (t *textTable) convincing(e evidence) bool {
 	rows, cols := len(t.rows), len(t.columns)
-	if rows < 2 || cols < 2 || e.drawings > 2*rows {
+	if rows < 2 || cols < 2 || e.drawings > 2*rows || e.bars >= 2 && !e.headed {
 		return false
 	}
 	s := t.measure()

@@ -1,0 +1,122 @@
+package layout_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/layout"
+	"github.com/ragify/ragify/internal/option"
+)
+
+var update = flag.Bool("update", false, "write what the code gives as the expected output of the golden cases")
+
+// A golden case is an archive with the pages ("content", see parseContent), job options ("options", JSON, may be
+// missing) and every output. Its comment says which rule it shows. After a change that is meant:
+//
+//	go test ./internal/layout -run TestGolden -update && git diff
+func TestGolden(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no golden cases: %v", err)
+	}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		t.Run(name[:len(name)-len(".txtar")], func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(bytes.TrimSpace(archive.Comment)) == 0 {
+				t.Error("the case does not say which rule it shows")
+			}
+			o := option.Default()
+			if raw := section(archive, "options"); raw != nil {
+				if err := json.Unmarshal(raw, &o); err != nil {
+					t.Fatalf("options: %v", err)
+				}
+			}
+			doc := analyse(t, string(section(archive, "content")), o)
+			checkGolden(t, path, archive, doc, o)
+		})
+	}
+}
+
+func section(a *txtar.Archive, name string) []byte {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	return nil
+}
+
+func analyse(t *testing.T, source string, o option.Options) *document.Document {
+	t.Helper()
+	pages, err := parseContent(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := layout.New(layout.Options{
+		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod, KeepHeaderFooter: o.IncludeHeaderFooter,
+	})
+	for i := range pages {
+		a.Add(&pages[i])
+	}
+	return a.Document(document.Meta{Title: "Golden"}, nil, len(pages))
+}
+
+func checkGolden(t *testing.T, path string, archive *txtar.Archive, doc *document.Document, o option.Options) {
+	t.Helper()
+	changed := false
+	for _, out := range []struct {
+		file   string
+		format option.Format
+	}{{"markdown", option.Markdown}, {"text", option.Text}, {"document.json", option.JSON}} {
+		var b bytes.Buffer
+		if err := export.Write(&b, out.format, doc, o); err != nil {
+			t.Fatal(err)
+		}
+		want := section(archive, out.file)
+		if *update {
+			changed = setSection(archive, out.file, b.Bytes()) || changed
+			continue
+		}
+		// An archive ends each file with a line end.
+		if diff := cmp.Diff(string(want), string(endLine(b.Bytes()))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", out.file, diff)
+		}
+	}
+	if changed {
+		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func endLine(b []byte) []byte {
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		return append(b, '\n')
+	}
+	return b
+}
+
+func setSection(a *txtar.Archive, name string, data []byte) (changed bool) {
+	for i := range a.Files {
+		if a.Files[i].Name == name {
+			changed = !bytes.Equal(a.Files[i].Data, data)
+			a.Files[i].Data = data
+			return changed
+		}
+	}
+	a.Files = append(a.Files, txtar.File{Name: name, Data: data})
+	return true
+}
