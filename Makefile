@@ -16,7 +16,7 @@ help: ## list the commands
 
 demo: ## convert a PDF through the real service and show the result: make demo [FILE=my.pdf]
 	@scripts/prepare.sh postgres
-	@$(GO) run ./cmd/ragify demo $(FILE)
+	@$(GO) run ./cmd/ragify demo $(if $(FILE),"$(FILE)")
 
 test: ## all tests, race detector on
 	@scripts/prepare.sh postgres cc
