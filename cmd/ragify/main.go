@@ -50,6 +50,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	case !a.began || errors.Is(err, errUsage):
 		fmt.Fprintf(stderr, "ragify: %v\nRun \"ragify --help\" to see what there is.\n", err)
 		return exitUsage
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "ragify: interrupted")
+		return exitFailure
 	default:
 		fmt.Fprintf(stderr, "ragify: %s\n", sentence(err))
 		return exitFailure

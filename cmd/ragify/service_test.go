@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -405,6 +406,12 @@ func TestDemo(t *testing.T) {
 	dir, _, _ := strings.Cut(rest, "\n")
 	if _, err := os.Stat(dir); !os.IsNotExist(err) || dir == "" {
 		t.Errorf("%q was left behind: %v", dir, err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	var stderr bytes.Buffer
+	if code := run(stopped, []string{"demo"}, environ(t, t.TempDir()), nil, io.Discard, &stderr); code != exitFailure || stderr.String() != "ragify: interrupted\n" {
+		t.Errorf("interrupted: exit status %d, standard error %q", code, &stderr)
 	}
 	if o := ragify(t, environ(t, t.TempDir()), "demo", write(t, "bad.pdf", pdftest.Damaged())); o.code != exitFailure {
 		t.Errorf("of a damaged PDF: %+v", o)
