@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -9,9 +10,9 @@ import (
 	"github.com/ragify/ragify/internal/option"
 )
 
-// jsonDocument is the JSON output: contract section 7 and api/document.schema.json.
+// jsonDocument is the JSON output without its elements, which follow as "kids": contract section 7 and
+// api/document.schema.json.
 type jsonDocument struct {
-	FileName         string             `json:"file name,omitempty"`
 	NumberOfPages    int                `json:"number of pages"`
 	Title            *string            `json:"title"`
 	Author           *string            `json:"author"`
@@ -24,7 +25,6 @@ type jsonDocument struct {
 	Language         *string            `json:"language"`
 	Pages            []jsonPage         `json:"pages"`
 	Warnings         []document.Warning `json:"warnings"`
-	Kids             []jsonElement      `json:"kids"`
 }
 
 type jsonPage struct {
@@ -59,12 +59,14 @@ type jsonCell struct {
 	Content string     `json:"content"`
 }
 
+// writeJSON writes one element a line: compact, and still something that a person can read and diff tools can
+// compare.
 func writeJSON(w *bufio.Writer, d *document.Document, o option.Options) error {
 	out := jsonDocument{
 		NumberOfPages: d.NumPages, Title: known(d.Meta.Title), Author: known(d.Meta.Author), Subject: known(d.Meta.Subject),
 		Keywords: known(d.Meta.Keywords), Creator: known(d.Meta.Creator), Producer: known(d.Meta.Producer),
 		CreationDate: known(d.Meta.CreationDate), ModificationDate: known(d.Meta.ModificationDate), Language: known(d.Meta.Language),
-		Pages: make([]jsonPage, 0, len(d.Pages)), Warnings: []document.Warning{}, Kids: []jsonElement{},
+		Pages: make([]jsonPage, 0, len(d.Pages)), Warnings: []document.Warning{},
 	}
 	for _, warning := range d.Warnings {
 		if warning.Pages == nil {
@@ -75,14 +77,41 @@ func writeJSON(w *bufio.Writer, d *document.Document, o option.Options) error {
 	for i := range d.Pages {
 		p := &d.Pages[i]
 		out.Pages = append(out.Pages, jsonPage{p.Number, hundredths(p.Width), hundredths(p.Height)})
-		for k := range p.Elements {
-			out.Kids = append(out.Kids, toJSON(&p.Elements[k], o))
+	}
+	head, err := marshal(out)
+	if err != nil {
+		return err
+	}
+	w.Write(head[:len(head)-1]) // the kids follow before the last brace
+	w.WriteString(",\n\"kids\":[")
+	first := true
+	for i := range d.Pages {
+		for k := range d.Pages[i].Elements {
+			kid, err := marshal(toJSON(&d.Pages[i].Elements[k], o))
+			if err != nil {
+				return err
+			}
+			if !first {
+				w.WriteByte(',')
+			}
+			first = false
+			w.WriteByte('\n')
+			w.Write(kid)
 		}
 	}
-	enc := json.NewEncoder(w)
+	w.WriteString("\n]}\n")
+	return nil // bufio keeps the first error for Flush
+}
+
+// marshal is json.Marshal without escapes for HTML, which nobody reads this as.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(out)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
 // known is nil, in JSON null, for what the file does not say.

@@ -71,10 +71,12 @@ func (m *markdown) element(e *document.Element) {
 // listText writes a list; nested blocks are set in by the width of the item's mark.
 func (m *markdown) listText(e *document.Element, alt bool) string {
 	var b strings.Builder
+	delimiter := leadMark(e, alt)
 	for i := range e.Children {
 		item := &e.Children[i]
 		lead, text := itemLead(item.Marker, alt), m.inline(item.Lines, inlineItem)
-		if !strings.HasPrefix(lead, item.Marker) && isOrdinal(item.Marker) {
+		lead = lead[:len(lead)-2] + string(delimiter) + " " // another one would begin another list
+		if (delimiter == '-' || delimiter == '*') && isOrdinal(item.Marker) {
 			text = item.Marker + " " + text // a mark that Markdown has no list for is part of the text
 		}
 		if i > 0 {

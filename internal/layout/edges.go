@@ -71,8 +71,8 @@ func findEdges(c *document.Content, f frame) edges {
 
 // visible reports whether a rule can be part of a table: on the page, not a page background, not white.
 func visible(r *document.Rule, b document.Box, f frame) bool {
-	const white, transparent = 0xF8, 0x10 // of 255: what no reader tells from paper
-	if r.Color&0xFF < transparent {
+	const white, transparent = 0xF8, 0x10                                        // of 255: what no reader tells from paper
+	if !(b.Left <= b.Right && b.Top <= b.Bottom) || r.Color&0xFF < transparent { // NaN compares with nothing
 		return false
 	}
 	if r.Kind == document.RuleFill && r.Color>>24 >= white && r.Color>>16&0xFF >= white && r.Color>>8&0xFF >= white {

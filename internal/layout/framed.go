@@ -344,7 +344,10 @@ func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, c
 	if last-first < 2 {
 		return nil, nil, nil, 0
 	}
-	top, bottom := t.rows[first].top, t.rows[last-1].bottom
+	from, to, bottom := math.Inf(-1), t.rows[last-1].base, t.rows[last-1].bottom // baselines of the trimmed rows end at from
+	if first > 0 {
+		from = t.rows[first-1].base
+	}
 	t.rows = t.rows[first:last]
 	if first == 0 {
 		heads = t.addHead(head, gutters)
@@ -357,9 +360,9 @@ func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, c
 	}
 	for _, a := range content {
 		switch {
-		case a.frag.base < top:
+		case a.frag.base <= from:
 			before = append(before, a)
-		case a.top > bottom:
+		case a.frag.base > to:
 			after = append(after, a)
 		}
 	}

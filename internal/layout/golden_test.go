@@ -28,6 +28,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no golden cases: %v", err)
 	}
+	schema := documentSchema(t)
 	for _, path := range paths {
 		name := filepath.Base(path)
 		t.Run(name[:len(name)-len(".txtar")], func(t *testing.T) {
@@ -46,6 +47,8 @@ func TestGolden(t *testing.T) {
 			}
 			doc := analyse(t, string(section(archive, "content")), o)
 			checkGolden(t, path, archive, doc, o)
+			checkMarkdown(t, doc, o)
+			checkJSON(t, schema, doc, o)
 		})
 	}
 }

@@ -84,11 +84,13 @@ func (c *cutter) cut(atoms []atom, depth int) {
 		gutters := columnGutters(content, b.gutters)
 		if len(gutters) == 0 && len(b.gutters) > 0 {
 			head := strips[max(0, b.first-1):b.first]
+			if len(head) > 0 && !endsWith(rows, head[0].atoms) {
+				head = nil // it went into a table or column
+			}
 			t, before, after, heads := c.survey.bandTable(content, b.gutters, head, captionNear(strips, b))
 			if t != nil {
 				if heads > 0 {
-					n := len(head[0].atoms)
-					rows = rows[:max(0, len(rows)-n)]
+					rows = rows[:len(rows)-len(head[0].atoms)]
 				}
 				rows = append(rows, before...)
 				rows = append(rows, atom{left: t.box.Left, top: t.box.Top, right: t.box.Right, bottom: t.box.Bottom, table: t})
@@ -106,6 +108,18 @@ func (c *cutter) cut(atoms []atom, depth int) {
 		}
 	}
 	flush()
+}
+
+func endsWith(list, end []atom) bool {
+	if len(list) < len(end) {
+		return false
+	}
+	for i := range end {
+		if a := list[len(list)-len(end)+i]; a.frag != end[i].frag || a.table != end[i].table {
+			return false
+		}
+	}
+	return true
 }
 
 // captionNear reports whether a caption that begins with "Table" stands just above or below a band, or in its first
