@@ -38,9 +38,11 @@ const (
 	// labels of a chart in one of them; below 2, so that a table of many columns prevails over a gap that it
 	// shares with the text below.
 	steadiness = 1.5
-	// bandWindow in strips bounds how far a band of columns is searched, and so keeps the cost linear in the
-	// number of strips. A dense page has 100 lines.
+	// bandWindow in strips bounds how far a band of columns is searched. A dense page has 100 lines.
 	bandWindow = 300
+	// bandSteps bounds the work on all bands of a column: where there are more than 200 strips, which is no page
+	// of text, bands are searched less far.
+	bandSteps = 200 * bandWindow
 	// proseRunes is the least length of a full line in a text column, in characters. Narrow newspaper columns
 	// have 25; table cells and labels are shorter.
 	proseRunes = 18
@@ -227,9 +229,11 @@ type band struct {
 // bands divides strips into bands so that the worth of all gutters is largest (dynamic programming over the end
 // of the last band). A strip confirms a gutter with the number of its atoms on the poorer side. A gutter is
 // worth a power of its confirmations but one: a single row with a gap in it is no band, and one long gutter
-// is worth more than many short ones. Cost: strips × bandWindow.
+// is worth more than many short ones. Cost: strips × bandWindow,
+// bandSteps at most.
 func bands(strips []strip, width float64) []band {
 	n := len(strips)
+	window := min(bandWindow, max(bandSteps/max(n, 1), 10))
 	best := make([]float64, n+1)
 	choice := make([]band, n+1)
 	for j := 1; j <= n; j++ {
@@ -244,7 +248,7 @@ func bands(strips []strip, width float64) []band {
 		improve(i+1, best[i], nil)
 		var cover []interval
 		var last []interval
-		for j := i; j < n && j < i+bandWindow; j++ {
+		for j := i; j < n && j < i+window; j++ {
 			next := unite(append(slices.Clone(cover), strips[j].cover...))
 			now := gaps(next, width)
 			if len(last) > len(now) || lost(last, now) {
@@ -255,7 +259,7 @@ func bands(strips []strip, width float64) []band {
 				last = nil
 				break
 			}
-			if j+1 == n || j+1 == i+bandWindow {
+			if j+1 == n || j+1 == i+window {
 				improve(j+1, best[i]+confirmations(strips[i:j+1], last), last)
 			}
 		}
