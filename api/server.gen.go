@@ -327,6 +327,9 @@ type Page = int
 // PageSize defines model for PageSize.
 type PageSize = int
 
+// BadRange defines model for BadRange.
+type BadRange = Error
+
 // Forbidden defines model for Forbidden.
 type Forbidden = Error
 
@@ -338,6 +341,9 @@ type Invalid = Error
 
 // NotFound defines model for NotFound.
 type NotFound = Error
+
+// PreconditionFailed defines model for PreconditionFailed.
+type PreconditionFailed = Error
 
 // QuotaExceeded defines model for QuotaExceeded.
 type QuotaExceeded = Error
@@ -859,6 +865,8 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type BadRangeJSONResponse Error
+
 type ForbiddenJSONResponse Error
 
 type InternalJSONResponse Error
@@ -866,6 +874,8 @@ type InternalJSONResponse Error
 type InvalidJSONResponse Error
 
 type NotFoundJSONResponse Error
+
+type PreconditionFailedJSONResponse Error
 
 type QuotaExceededJSONResponse Error
 

@@ -23,7 +23,9 @@ const (
 	Forbidden                    // 403: the plan does not allow it
 	NotFound                     // 404: not there, or not the caller's
 	MethodNotAllowed             // 405: the route exists for other methods
+	PreconditionFailed           // 412: the file is not in the state that the request wants it in
 	TooLarge                     // 413: the upload exceeds the plan's limit
+	BadRange                     // 416: the file does not have these bytes
 	TooManyActive                // 429: too many active jobs
 	Unavailable                  // 503: Postgres or storage away, or shutting down
 )

@@ -21,16 +21,18 @@ import (
 
 // statuses has the HTTP status of every kind of fault.
 var statuses = map[fault.Kind]int{
-	fault.Internal:         http.StatusInternalServerError,
-	fault.Invalid:          http.StatusBadRequest,
-	fault.Unauthenticated:  http.StatusUnauthorized,
-	fault.QuotaExceeded:    http.StatusPaymentRequired,
-	fault.Forbidden:        http.StatusForbidden,
-	fault.NotFound:         http.StatusNotFound,
-	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
-	fault.TooLarge:         http.StatusRequestEntityTooLarge,
-	fault.TooManyActive:    http.StatusTooManyRequests,
-	fault.Unavailable:      http.StatusServiceUnavailable,
+	fault.Internal:           http.StatusInternalServerError,
+	fault.Invalid:            http.StatusBadRequest,
+	fault.Unauthenticated:    http.StatusUnauthorized,
+	fault.QuotaExceeded:      http.StatusPaymentRequired,
+	fault.Forbidden:          http.StatusForbidden,
+	fault.NotFound:           http.StatusNotFound,
+	fault.MethodNotAllowed:   http.StatusMethodNotAllowed,
+	fault.PreconditionFailed: http.StatusPreconditionFailed,
+	fault.TooLarge:           http.StatusRequestEntityTooLarge,
+	fault.BadRange:           http.StatusRequestedRangeNotSatisfiable,
+	fault.TooManyActive:      http.StatusTooManyRequests,
+	fault.Unavailable:        http.StatusServiceUnavailable,
 }
 
 // statusClientGone is logged and counted when the client left before its answer (nginx's number).
@@ -75,6 +77,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"Content-Disposition", "Content-Encoding", "ETag", "Last-Modified"} {
 		h.Del(name) // of the answer that was about to be given
 	}
+	h.Set("Cache-Control", "no-store")
 	writeJSON(w, status, map[string]any{"detail": detail})
 }
 

@@ -168,16 +168,17 @@ func (s *server) routes() *chi.Mux {
 	r.Get("/healthz", s.handler(s.getHealth))
 	r.Get("/readyz", s.handler(s.getReadiness))
 	r.Get("/plans", s.handler(s.listPlans))
-	r.Get("/openapi.yaml", s.handler(s.getOpenAPI))
-	r.Get("/docs", s.handler(s.getDocs))
-	r.Get("/docs/{asset}", s.handler(s.getDocsAsset))
+	stored := r.With(s.content)
+	stored.Get("/openapi.yaml", s.handler(s.getOpenAPI))
+	stored.Get("/docs", s.handler(s.getDocs))
+	stored.Get("/docs/{asset}", s.handler(s.getDocsAsset))
 	files := http.Handler(http.HandlerFunc(s.notFound)) // where the storage serves its own URLs
 	if s.Files != nil {
 		if h := s.Files(s.fail); h != nil {
 			files = h
 		}
 	}
-	r.Method(http.MethodGet, "/files/*", files)
+	stored.Method(http.MethodGet, "/files/*", files)
 
 	r.Group(func(r chi.Router) {
 		r.Use(s.authenticate) // here, since generated code binds parameters before its own middlewares run

@@ -50,6 +50,28 @@ func TestJob_results_can_be_downloaded_by_their_signed_URLs(t *testing.T) {
 	w.send(http.MethodGet, path, nil).fails(http.StatusNotFound, "file_not_found")
 }
 
+// TestRanges: net/http refuses ranges and preconditions in plain text; ours are errors like all others.
+func TestRanges_that_cannot_be_served_are_refused_as_JSON(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(plan.Pro)
+	id := u.upload(pdf(2)).want(http.StatusCreated).object()["id"].(string)
+	w.finish(id, job.Done)
+	link := u.get("/jobs/" + id).want(http.StatusOK).object()["download_urls"].(map[string]any)["markdown"].(string)
+	for _, path := range []string{strings.TrimPrefix(link, w.server.URL), "/openapi.yaml", "/docs", "/docs/start.js"} {
+		if a := w.send(http.MethodGet, path, nil, "Range", "bytes=2-6").want(http.StatusPartialContent); len(a.body) != 5 {
+			t.Errorf("%s: %q", path, a.body)
+		}
+		for _, unfit := range []string{"bytes=9999999-", "lines=1-2"} {
+			a := w.send(http.MethodGet, path, nil, "Range", unfit)
+			a.fails(http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
+			if a.header.Get("Content-Disposition") != "" || a.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s, %s: %v", path, unfit, a.header)
+			}
+		}
+		w.send(http.MethodGet, path, nil, "If-Match", `"x"`).fails(http.StatusPreconditionFailed, "precondition_failed")
+	}
+}
+
 func TestJob_that_failed_says_why_and_gives_its_pages_back(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(plan.Pro)
