@@ -16,18 +16,18 @@ type Kind uint8
 
 // The kinds, each with the HTTP status that the edge answers with.
 const (
-	Internal         Kind = iota // 500: our mistake
-	Invalid                      // 400: the request or the PDF is wrong
-	Unauthenticated              // 401: no or bad credentials
-	QuotaExceeded                // 402: the month's pages do not suffice
-	Forbidden                    // 403: the plan does not allow it
-	NotFound                     // 404: not there, or not the caller's
-	MethodNotAllowed             // 405: the route exists for other methods
-	PreconditionFailed           // 412: the file is not in the state that the request wants it in
-	TooLarge                     // 413: the upload exceeds the plan's limit
-	BadRange                     // 416: the file does not have these bytes
-	TooManyActive                // 429: too many active jobs
-	Unavailable                  // 503: Postgres or storage away, or shutting down
+	Internal           Kind = iota // 500: our mistake
+	Invalid                        // 400: the request or the PDF is wrong
+	Unauthenticated                // 401: no or bad credentials
+	QuotaExceeded                  // 402: the month's pages do not suffice
+	Forbidden                      // 403: the plan does not allow it
+	NotFound                       // 404: not there, or not the caller's
+	MethodNotAllowed               // 405: the route exists for other methods
+	PreconditionFailed             // 412: the file is not in the state that the request wants it in
+	TooLarge                       // 413: the upload exceeds the plan's limit
+	BadRange                       // 416: the file does not have these bytes
+	TooManyActive                  // 429: too many active jobs
+	Unavailable                    // 503: Postgres or storage away, or shutting down
 )
 
 // Fault is an error with a client-safe face. Create one with New; treat it as immutable once returned.
