@@ -239,10 +239,11 @@ func (c config) prepareDataDir() error {
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("DATA_DIR: %w", err)
 	}
-	for _, dir := range []string{c.tempDir(), c.EngineCacheDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(c.tempDir(), 0o700); err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	}
+	if err := os.MkdirAll(c.EngineCacheDir, 0o700); err != nil {
+		return fmt.Errorf("ENGINE_CACHE_DIR: %w", err)
 	}
 	return nil
 }

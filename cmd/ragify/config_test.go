@@ -14,6 +14,8 @@ func TestConfig(t *testing.T) {
 	t.Run("a bad value ends the start with one line that names the variable", func(t *testing.T) {
 		for name, values := range map[string][]string{
 			"DATABASE_URL":             {"foo", "postgres://u:secret@host:port/db", "postgres://u:secret@127.0.0.1:1/db"},
+			"DATA_DIR":                 {"/dev/null/data"},
+			"ENGINE_CACHE_DIR":         {"/dev/null/cache"},
 			"BLOB_URL":                 {"/var/lib", "ftp://host", "file://host/dir"},
 			"LISTEN_ADDR":              {"80", "host:http", ":99999"},
 			"ADMIN_ADDR":               {"nonsense"},
