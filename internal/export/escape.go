@@ -100,3 +100,17 @@ func mayLink(rest string) bool {
 }
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// escapeBrackets escapes the brackets in text that is escaped otherwise already, for the text of a link.
+func escapeBrackets(s string) string {
+	var b strings.Builder
+	escaped := false
+	for _, r := range s {
+		if (r == '[' || r == ']') && !escaped {
+			b.WriteByte('\\')
+		}
+		escaped = r == '\\' && !escaped
+		b.WriteRune(r)
+	}
+	return b.String()
+}

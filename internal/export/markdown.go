@@ -12,7 +12,7 @@ import (
 
 // writeMarkdown writes GitHub-flavoured Markdown that a CommonMark parser reads back to the same blocks.
 func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) error {
-	m := markdown{w: w, o: o}
+	m := markdown{w: w, o: o, top: topLevel(d)}
 	for i, p := range flow(d) {
 		if i > 0 && o.MarkdownPageSeparator != "" {
 			m.block(separator(o.MarkdownPageSeparator, p.Number))
@@ -30,8 +30,21 @@ func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) erro
 type markdown struct {
 	w        *bufio.Writer
 	o        option.Options
+	top      int // the highest level of a heading: 0 where there is a title
 	started  bool
 	listMark byte // what ends the marks of the list just written: '-', '*', '.', ')'; 0 after another block
+}
+
+// topLevel is 0 when the document has a title, 1 otherwise.
+func topLevel(d *document.Document) int {
+	for i := range d.Pages {
+		for k := range d.Pages[i].Elements {
+			if e := &d.Pages[i].Elements[k]; e.Kind == document.Heading && e.Level == 0 {
+				return 0
+			}
+		}
+	}
+	return 1
 }
 
 // block writes a block, with a blank line between it and the one before.
@@ -50,7 +63,7 @@ func (m *markdown) element(e *document.Element) {
 	switch e.Kind {
 	case document.Heading:
 		if text := m.inline(e.Lines, inlineHeading); text != "" {
-			m.block(strings.Repeat("#", min(max(e.Level, 1), 6)) + " " + text)
+			m.block(strings.Repeat("#", min(max(e.Level+1-m.top, 1), 6)) + " " + text)
 		}
 	case document.Table:
 		m.block(m.table(e.Grid))
@@ -193,7 +206,7 @@ func (m *markdown) inline(lines []document.Line, mode inlineMode) string {
 		escaped := escapeInline(body, mode, atLineStart(b.String()))
 		open, shut := marks(p)
 		if p.link != "" && body != "" && !sameTarget(p.link, body) {
-			escaped = "[" + strings.NewReplacer("[", `\[`, "]", `\]`, `\[`, `\[`, `\]`, `\]`).Replace(escaped) + "](" + target(p.link) + ")"
+			escaped = "[" + escapeBrackets(escaped) + "](" + target(p.link) + ")"
 		}
 		if open == "" || body == "" || styled && before == "" || strings.Contains(body, "\n\n") ||
 			!flanks(last(b.String()), escaped, nextRune(pieces, i, after)) {

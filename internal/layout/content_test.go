@@ -19,8 +19,9 @@ import (
 //	line|fill|stroke|curve X0 Y0 X1 Y1 [RRGGBB]
 //	image X0 Y0 X1 Y1
 //	link X0 Y0 X1 Y1 URI
+//	bookmark LEVEL PAGE TITLE…
 //	# comment
-func parseContent(source string) ([]document.Content, error) {
+func parseContent(source string) ([]document.Content, []document.Outline, error) {
 	p := contentParser{lines: strings.Split(source, "\n")}
 	for p.at < len(p.lines) {
 		n := p.at + 1
@@ -30,18 +31,19 @@ func parseContent(source string) ([]document.Content, error) {
 			continue
 		}
 		if err := p.directive(line); err != nil {
-			return nil, fmt.Errorf("content line %d: %w", n, err)
+			return nil, nil, fmt.Errorf("content line %d: %w", n, err)
 		}
 	}
-	return p.pages, nil
+	return p.pages, p.outline, nil
 }
 
 type contentParser struct {
-	lines  []string
-	at     int
-	pages  []document.Content
-	fonts  map[string]int32
-	object int32
+	lines   []string
+	at      int
+	pages   []document.Content
+	outline []document.Outline
+	fonts   map[string]int32
+	object  int32
 }
 
 func (p *contentParser) page() *document.Content { return &p.pages[len(p.pages)-1] }
@@ -69,6 +71,13 @@ func (p *contentParser) directive(line string) error {
 			f.Bold, f.Italic, f.Fixed = f.Bold || s == "bold", f.Italic || s == "italic", f.Fixed || s == "fixed"
 		}
 		p.addFont(fields[0], f)
+	case "bookmark":
+		v, err := numbers(fields, 2)
+		if err != nil {
+			return err
+		}
+		title := strings.Join(fields[2:], " ")
+		p.outline = append(p.outline, document.Outline{Title: title, Level: int(v[0]), Page: int(v[1]), Top: -1})
 	case "text":
 		return p.text(rest)
 	case "para":

@@ -27,7 +27,7 @@ func makeRuns(pieces []piece, fonts []document.Font) []document.Run {
 	for i := range pieces {
 		p := &pieces[i]
 		f := fontOf(fonts, p.font)
-		run := document.Run{Bold: f.Bold, Italic: f.Italic, Fixed: f.Fixed, Superscript: p.sup, Subs: p.sub, Link: p.link}
+		run := document.Run{Bold: f.Bold, Italic: f.Italic, Fixed: f.Fixed, Superscript: p.sup, Subs: p.sub, Strike: p.strike, Link: p.link}
 		text := plain(p.text)
 		space := i > 0 && !p.glue
 		if n := len(out); n > 0 {

@@ -18,6 +18,7 @@ func (b *block) measureText() {
 		l := &b.lines[i]
 		b.runes += l.runes
 		b.entry = b.entry || l.entry
+		b.parted = b.parted || l.parted
 		if text.Len() < kept {
 			if i > 0 {
 				text.WriteByte(' ')
@@ -33,6 +34,7 @@ func (b *block) measureText() {
 	}
 	if n := len(b.lines); n > 0 {
 		b.first = firstRune(&b.lines[0])
+		b.note = noteMark(&b.lines[0])
 		b.last = b.lines[n-1].last()
 		b.markLeft = b.lines[0].box.Left
 		if b.last == 0 {

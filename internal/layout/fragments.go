@@ -23,6 +23,7 @@ type piece struct {
 	sup    bool
 	sub    bool
 	link   string // URI
+	strike bool   // crossed out
 	hyphen bool   // ends in a hyphen that PDFium holds for one at a line end
 }
 

@@ -354,6 +354,7 @@ func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, c
 	}
 	left, right := t.columns[0].from, t.columns[len(t.columns)-1].to
 	rules := s.rulesIn(left+2, right-2, t.rows[0].top-1.2*t.size, bottom+1.2*t.size)
+	t.mergeColumns()
 	t.joinRows(rules)
 	if !t.convincing(s.evidence(t, false, caption)) {
 		return nil, nil, nil, 0

@@ -64,17 +64,18 @@ func section(a *txtar.Archive, name string) []byte {
 
 func analyse(t *testing.T, source string, o option.Options) *document.Document {
 	t.Helper()
-	pages, err := parseContent(source)
+	pages, outline, err := parseContent(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod, KeepHeaderFooter: o.IncludeHeaderFooter,
+		Strikethrough: o.DetectStrikethrough,
 	})
 	for i := range pages {
 		a.Add(&pages[i])
 	}
-	return a.Document(document.Meta{Title: "Golden"}, nil, len(pages))
+	return a.Document(document.Meta{Title: "Golden"}, outline, len(pages))
 }
 
 func checkGolden(t *testing.T, path string, archive *txtar.Archive, doc *document.Document, o option.Options) {

@@ -3,7 +3,6 @@ package layout
 import (
 	"math"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -14,6 +13,7 @@ var (
 	captionStart = regexp.MustCompile(`^(?i:fig(ure|\.)?|table|tab\.|chart|exhibit|photo|map|scheme|plate|abb(ildung|\.)|tabelle|tableau|figura|tabla|图|表)\s*[\dA-Z]+([.\-]\d+)*\s*([.:|–—-]|$|\s)`)
 	sourceStart  = regexp.MustCompile(`^(?i:source|sources|note|notes|quelle)\s*:`)
 	numbering    = regexp.MustCompile(`^((?:\d{1,2}|[A-Z])(?:\.\d{1,3})*|[IVX]{1,5})([.)]?)\s+\S`)
+	sentences    = regexp.MustCompile(`\p{Ll}{3}[.!?]["”’)]? +\p{Lu}`)
 	address      = regexp.MustCompile(`(?i)https?://|www\.|@[a-z0-9-]+\.|doi:`)
 )
 
@@ -83,12 +83,61 @@ func findHeadings(pages []*page, text body) {
 				continue // the titles in a table of contents are entries without a number
 			}
 			var next *block
-			if i+1 < len(p.blocks) {
-				next = p.blocks[i+1]
+			for _, n := range p.blocks[i+1:] {
+				if n.kind != document.Figure {
+					next = n
+					break
+				}
 			}
-			if headingLike(b, next, text) {
-				b.kind = document.Heading
+			if !p.atEdge(b) && headingLike(b, next, text) {
+				b.makeHeading()
 			}
+		}
+	}
+}
+
+// makeHeading turns a paragraph or list item into a heading. A number that looked like an item's mark is part of it.
+func (b *block) makeHeading() {
+	if b.kind == document.ListItem && len(b.element.Lines) > 0 {
+		first := &b.element.Lines[0]
+		lead := document.Run{Text: b.mark.text + " "}
+		if len(first.Runs) > 0 {
+			lead = first.Runs[0]
+			lead.Text = b.mark.text + " " + lead.Text
+			first.Runs = first.Runs[1:]
+		}
+		first.Runs = append([]document.Run{lead}, first.Runs...)
+		b.element.Marker = ""
+	}
+	b.kind = document.Heading
+}
+
+// atEdge reports whether a block is set as a running head or foot: beyond a rule across the page near its edge, or
+// on its outermost line with a part at each margin. That it comes again on other pages cannot be asked of a
+// single page.
+func (p *page) atEdge(b *block) bool {
+	const edge = 0.08 // of the page's height
+	box := b.element.Box
+	if b.parted && (box.Bottom < 2*edge*p.height || box.Top > (1-2*edge)*p.height) {
+		return true
+	}
+	return p.headRule > 0 && box.Bottom <= p.headRule+2 || p.footRule > 0 && box.Top >= p.footRule-2
+}
+
+// edgeRules finds the rules across the page under its running head and above its foot.
+func (p *page) edgeRules(e edges, f frame) {
+	const (
+		edge = 0.08 // of the page's height, as of atEdge
+		most = 0.6  // of its width
+	)
+	for _, h := range e.horizontal {
+		if f.quarter != 0 || h.fill || h.length() < most*f.width {
+			continue
+		}
+		if h.at < edge*f.height {
+			p.headRule = math.Max(p.headRule, h.at)
+		} else if h.at > (1-edge)*f.height && (p.footRule == 0 || h.at < p.footRule) {
+			p.footRule = h.at
 		}
 	}
 }
@@ -112,8 +161,11 @@ func headingLike(b, next *block, text body) bool {
 	if captionStart.MatchString(b.text) || sourceStart.MatchString(b.text) || address.MatchString(b.text) {
 		return false
 	}
-	if strings.ContainsRune(",;", b.last) || b.letters*2 < b.runes {
+	if strings.ContainsRune(",;", b.last) || b.letters*2 <= b.runes {
 		return false
+	}
+	if strings.ContainsRune("*†‡", b.first) || strings.ContainsRune(b.text, '_') {
+		return false // notes, and names of things
 	}
 	ratio := b.style.size / text.size
 	numbered := numbering.MatchString(b.text)
@@ -133,7 +185,7 @@ func headingLike(b, next *block, text body) bool {
 	if !distinct {
 		return false
 	}
-	if b.last == '.' && !numbered || b.lineCount > 2 {
+	if b.last == '.' && !numbered || b.lineCount > 2 || sentences.MatchString(b.text) {
 		return false
 	}
 	if next == nil || next.leaf != b.leaf && next.style.bold {
@@ -142,76 +194,4 @@ func headingLike(b, next *block, text body) bool {
 	// A heading keeps more distance above than lines of a paragraph do, unless it stands at the top.
 	const leastAbove = 0.3 // ems beyond touching lines
 	return b.above >= leastAbove
-}
-
-// setLevels gives headings levels that hold for the whole document: classes of typography, largest first, then
-// corrected by section numbers.
-func setLevels(pages []*page) {
-	type class struct {
-		size       float64
-		bold, caps bool
-	}
-	of := func(b *block) class {
-		return class{math.Round(b.style.size*2) / 2, b.style.bold, b.style.caps}
-	}
-	seen := make(map[class]bool)
-	var classes []class
-	var headings []*block
-	for _, p := range pages {
-		for _, b := range p.blocks {
-			if b.kind != document.Heading {
-				continue
-			}
-			headings = append(headings, b)
-			if c := of(b); !seen[c] {
-				seen[c] = true
-				classes = append(classes, c)
-			}
-		}
-	}
-	slices.SortFunc(classes, func(a, b class) int {
-		if c := compare(b.size, a.size); c != 0 {
-			return c
-		}
-		return rank(b.bold, b.caps) - rank(a.bold, a.caps)
-	})
-	for _, b := range headings {
-		b.level = min(slices.Index(classes, of(b))+1, 6)
-	}
-	numberLevels(headings)
-}
-
-func rank(bold, caps bool) int {
-	r := 0
-	if bold {
-		r += 2
-	}
-	if caps {
-		r++
-	}
-	return r
-}
-
-// numberLevels makes the depth of section numbers decide between numbered headings: "2.1" is one below "2".
-func numberLevels(headings []*block) {
-	top := 7 // level of the undivided numbers
-	for _, b := range headings {
-		if d := numberDepth(b.text); d > 0 {
-			top = min(top, max(b.level-d+1, 1))
-		}
-	}
-	for _, b := range headings {
-		if d := numberDepth(b.text); d > 0 {
-			b.level = min(top+d-1, 6)
-		}
-	}
-}
-
-// numberDepth is the number of parts of a section number at the start of a heading, 0 without one.
-func numberDepth(s string) int {
-	m := numbering.FindStringSubmatch(s)
-	if m == nil || unicode.IsLetter(rune(m[1][0])) && m[2] == "" && !strings.Contains(m[1], ".") && len(m[1]) == 1 {
-		return 0
-	}
-	return strings.Count(strings.Trim(m[1], "."), ".") + 1
 }

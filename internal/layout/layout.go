@@ -4,7 +4,7 @@
 // (orient), clean glyphs (glyphs), fragments of lines (fragments), edges and ruled tables (edges, lattice,
 // tables), reading order (order), lines, paragraphs and list items (lines, paragraphs, marks). What needs the
 // whole document follows at its end: running headers and footers (running), headings and their levels
-// (headings), lists (lists), texts that go on in the next column or page (flow).
+// (headings, levels), captions and notes (notes), lists (lists), texts that go on in the next column or page (flow).
 package layout
 
 import (
@@ -33,6 +33,8 @@ type page struct {
 	number        int
 	width, height float64
 	blocks        []*block
+	headRule      float64 // y of a rule across the page below its running head, 0 when there is none
+	footRule      float64 // the same above its foot
 }
 
 // New starts a document.
@@ -45,16 +47,21 @@ func (a *Analyzer) Add(c *document.Content) {
 	frags, turned := makeFragments(cleanGlyphs(c, f))
 	linkPieces(frags, c.Links, f)
 	e := findEdges(c, f)
+	if a.options.Strikethrough {
+		strikePieces(frags, e)
+	}
 	tables, rest := ruledTables(e, frags, fonts)
 	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
 	rest, turned = settleTurned(rest, turned)
 	framed, rest := survey.framedTables(rest, tables)
 	tables = append(tables, framed...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height}
+	p.edgeRules(e, f)
 	for i, l := range a.readingOrder(atomsOf(rest, tables), survey) {
 		p.addLeaf(i, l, fonts)
 	}
 	p.addTurned(turned, f, fonts)
+	p.addFigures(c, f)
 	for _, b := range p.blocks {
 		b.finish(c.Number, f, fonts)
 	}
@@ -124,8 +131,11 @@ func (b *block) finish(number int, f frame, fonts []document.Font) {
 func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numPages int) *document.Document {
 	text := findBody(a.pages)
 	findRunning(a.pages, a.options.KeepHeaderFooter)
+	findCaptions(a.pages)
+	findFootnotes(a.pages, text)
 	findHeadings(a.pages, text)
-	setLevels(a.pages)
+	marked := markHeadings(a.pages, outline)
+	setLevels(a.pages, marked)
 	joinFlow(a.pages)
 	d := &document.Document{Meta: meta, NumPages: numPages}
 	for _, p := range a.pages {
@@ -138,15 +148,20 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 func (p *page) document() document.Page {
 	out := document.Page{Number: p.number, Width: p.width, Height: p.height}
 	var items []listItem
+	var figures []document.Element // a figure beside or in a list does not divide it
 	flush := func() {
-		out.Elements = append(out.Elements, makeList(items)...)
-		items = nil
+		out.Elements = append(append(out.Elements, makeList(items)...), figures...)
+		items, figures = nil, nil
 	}
 	for _, b := range p.blocks {
 		e := b.element
 		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
 		if e.Kind == document.ListItem {
 			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size})
+			continue
+		}
+		if e.Kind == document.Figure && len(items) > 0 {
+			figures = append(figures, e)
 			continue
 		}
 		flush()

@@ -18,6 +18,7 @@ type line struct {
 	runes  int
 	order  int
 	style  style
+	parted bool // two texts with a wide gap between them
 	entry  bool // of a table of contents: a title and, set apart, a page number
 }
 
@@ -79,6 +80,8 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 		l.order = min(l.order, f.order)
 		if i > 0 {
 			em := math.Max(f.size, row[i-1].size)
+			const wide = 6.0 // ems: more than a tab
+			l.parted = l.parted || f.box.Left-row[i-1].box.Right > wide*em
 			f.pieces[0].glue = f.box.Left-row[i-1].box.Right < wordGap*em && f.box.Left-row[i-1].box.Right > -0.5*em
 		}
 		l.pieces = append(l.pieces, f.pieces...)

@@ -34,6 +34,8 @@ type block struct {
 	runes     int
 	letters   int // in text
 	lineCount int
+	parted    bool // as of line
+	note      bool // begins with the mark of a note
 	entry     bool // a line of a table of contents
 	first     rune
 	last      rune    // without superscripts and closing quotes
@@ -189,7 +191,7 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	case l.style.bold != prev.style.bold || l.style.italic != prev.style.italic && l.style.font != prev.style.font:
 		// Emphasis may begin or end with a line within a sentence.
 		return !p.full(i-1, 2*em) || sentenceEnds(prev.last()) ||
-			l.style.bold != prev.style.bold && !unicode.IsLower(firstRune(l))
+			(l.style.bold || prev.style.bold) && !unicode.IsLower(firstRune(l))
 	}
 	if cur.kind == document.ListItem {
 		return p.leavesItem(i, cur)

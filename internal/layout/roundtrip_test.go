@@ -102,6 +102,14 @@ func squeeze(s string) string {
 // notations for.
 func expectedMarkdown(doc *document.Document, o option.Options) (blocks []string, all string) {
 	var b strings.Builder
+	lift := 0 // a title takes the first level
+	for _, p := range doc.Pages {
+		for _, e := range p.Elements {
+			if e.Kind == document.Heading && e.Level == 0 {
+				lift = 1
+			}
+		}
+	}
 	for i, p := range doc.Pages {
 		if i > 0 {
 			blocks = append(blocks, "page")
@@ -123,7 +131,7 @@ func expectedMarkdown(doc *document.Document, o option.Options) (blocks []string
 				switch {
 				case squeezeEmpty(e.Lines) || e.Continues:
 				case e.Kind == document.Heading:
-					blocks = append(blocks, fmt.Sprintf("heading %d", max(e.Level, 1)))
+					blocks = append(blocks, fmt.Sprintf("heading %d", min(e.Level+lift, 6)))
 				default:
 					blocks = append(blocks, "paragraph")
 				}

@@ -122,6 +122,33 @@ func (t *textTable) columnsOf(f *fragment) (first, last int) {
 	return t.columnAt(f.box.Left + inner), t.columnAt(math.Max(f.box.Right-inner, f.box.Left+inner))
 }
 
+// mergeColumns unites neighbouring columns of which one holds nothing but a title and the other none: the title stands
+// beside the cells instead of above them.
+func (t *textTable) mergeColumns() {
+	for c := 0; c+1 < len(t.columns) && len(t.rows) > 1; c++ {
+		both, left, right := false, 0, 0 // filled below the first row
+		for r := range t.rows {
+			f := t.rows[r].filled
+			both = both || f[c] && f[c+1]
+			if r > 0 && f[c] {
+				left++
+			}
+			if r > 0 && f[c+1] {
+				right++
+			}
+		}
+		if both || left > 0 && right > 0 || left+right == 0 {
+			continue
+		}
+		t.columns[c].to = t.columns[c+1].to
+		t.columns = slices.Delete(t.columns, c+1, c+2)
+		for r := range t.rows {
+			t.rows[r] = t.newRow(t.rows[r].frags)
+		}
+		c--
+	}
+}
+
 // trim drops leading and trailing rows that fill one column only, or lie across all: titles, notes and text that
 // happen to leave the gutters free. It gives the range of rows that stay.
 func (t *textTable) trim() (first, last int) {
@@ -327,7 +354,7 @@ func (t *textTable) convincing(e evidence) bool {
 	case cols == 2:
 		return rows >= 3 && (support >= 2 || support == 1 && s.numeric >= 0.6 && s.regular >= 0.8) && s.meanRunes <= 45
 	case rows == 2:
-		return support >= 2 && s.regular >= 0.8
+		return s.regular >= 0.8 && (support >= 2 || cols >= 4 && s.boldHeader && s.numeric >= 0.75)
 	}
 	return s.regular >= 0.6 && (s.numeric >= 0.4 && s.meanRunes <= 25 || support >= 1) && s.meanRunes <= 45
 }

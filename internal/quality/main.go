@@ -2,7 +2,7 @@
 // order, tables, headings. Benchmark and scorer live outside the repository, in the folder bench of -shared;
 // without them it says so and ends well.
 //
-//	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster]
+//	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc]
 package main
 
 import (
@@ -154,6 +154,7 @@ func score(ctx context.Context, bench, dir string, perDoc bool, out io.Writer) e
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the scorer: %w\n%s", err, text)
 	}
+	const all = "all"
 	var odd, even []string
 	for i, id := range strings.Fields(string(list)) {
 		if i%2 == 0 {
@@ -165,24 +166,27 @@ func score(ctx context.Context, bench, dir string, perDoc bool, out io.Writer) e
 	for _, part := range []struct {
 		name string
 		ids  []string
-	}{{"first half ", odd}, {"second half", even}, {"all        ", slices.Concat(odd, even)}} {
+	}{{"first half", odd}, {"second half", even}, {all, slices.Concat(odd, even)}} {
 		ids := filepath.Join(temp, "ids")
 		if err := os.WriteFile(ids, []byte(strings.Join(part.ids, "\n")+"\n"), 0o600); err != nil {
 			return err
 		}
-		args := []string{"-rendered", "-gt", filepath.Join(bench, "ground-truth"), "-pred", dir, "-ids", ids}
-		if perDoc && len(part.ids) == len(odd)+len(even) {
-			args = append(args, "-per-doc")
-		}
-		text, err := exec.CommandContext(ctx, scorer, args...).CombinedOutput()
+		text, err := exec.CommandContext(ctx, scorer, "-rendered", "-per-doc", "-gt", filepath.Join(bench, "ground-truth"), "-pred", dir, "-ids", ids).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("scoring: %w\n%s", err, text)
 		}
-		if perDoc && len(args) > 7 {
-			fmt.Fprintf(out, "%s", text)
-			continue
+		documents, summary := lastLine(string(text))
+		if perDoc && part.name == all {
+			fmt.Fprint(out, documents)
 		}
-		fmt.Fprintf(out, "%s  %s", part.name, text)
+		fmt.Fprintf(out, "%-11s  %s\n", part.name, summary)
 	}
 	return nil
+}
+
+// lastLine cuts the summary off the scorer's list of documents.
+func lastLine(s string) (before, last string) {
+	s = strings.TrimRight(s, "\n")
+	i := strings.LastIndexByte(s, '\n') + 1
+	return s[:i], s[i:]
 }

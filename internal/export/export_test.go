@@ -1,0 +1,163 @@
+package export_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/export"
+	"github.com/ragify/ragify/internal/option"
+)
+
+func TestFormats(t *testing.T) {
+	type row struct {
+		Available       bool
+		Extension, Type string
+	}
+	want := map[option.Format]row{
+		option.Markdown:     {true, ".md", "text/markdown; charset=utf-8"},
+		option.JSON:         {true, ".json", "application/json"},
+		option.Text:         {true, ".txt", "text/plain; charset=utf-8"},
+		option.HTML:         {false, ".html", "text/html; charset=utf-8"},
+		option.TaggedPDF:    {false, ".tagged.pdf", "application/pdf"},
+		option.AnnotatedPDF: {false, ".annotated.pdf", "application/pdf"},
+		option.Chunks:       {false, ".chunks.jsonl", "application/jsonl"},
+		"docx":              {},
+	}
+	for f, w := range want {
+		t.Run(string(f), func(t *testing.T) {
+			got := row{export.Available(f), export.Extension(f), export.MediaType(f)}
+			if diff := cmp.Diff(w, got); diff != "" {
+				t.Error(diff)
+			}
+			err := export.Write(&bytes.Buffer{}, f, &document.Document{}, option.Default())
+			if (err == nil) != w.Available {
+				t.Errorf("Write: %v", err)
+			}
+		})
+	}
+}
+
+// brokenWriter fails after some bytes, as a full disk does.
+type brokenWriter struct{ room int }
+
+var errFull = errors.New("no space left")
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	if w.room -= len(p); w.room < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+func TestWrite(t *testing.T) {
+	t.Run("a failing writer is reported", func(t *testing.T) {
+		d := oneParagraph(strings.Repeat("word ", 50_000))
+		for _, f := range []option.Format{option.Markdown, option.Text, option.JSON} {
+			if err := export.Write(&brokenWriter{room: 100}, f, d, option.Default()); !errors.Is(err, errFull) {
+				t.Errorf("%s: %v", f, err)
+			}
+		}
+	})
+	t.Run("a document without pages is empty but valid", func(t *testing.T) {
+		if got := write(t, option.Markdown, &document.Document{}, option.Default()); got != "" {
+			t.Errorf("Markdown %q", got)
+		}
+		if got := write(t, option.JSON, &document.Document{}, option.Default()); !strings.HasSuffix(got, "\"kids\":[\n]}\n") {
+			t.Errorf("JSON %q", got)
+		}
+	})
+	t.Run("separators stand between pages, with the number of the next", func(t *testing.T) {
+		d := &document.Document{Pages: []document.Page{page(3, "one"), page(7, "two"), page(9)}}
+		o := option.Default()
+		if diff := cmp.Diff("one\n\n---\n\ntwo\n\n---\n", write(t, option.Markdown, d, o)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff("one\n\ftwo\n\f", write(t, option.Text, d, o)); diff != "" {
+			t.Error(diff)
+		}
+		o.MarkdownPageSeparator, o.TextPageSeparator = "", "[%page-number%]"
+		if diff := cmp.Diff("one\n\ntwo\n", write(t, option.Markdown, d, o)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff("one\n[7]\ntwo\n[9]\n", write(t, option.Text, d, o)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a paragraph that continues is joined in text and apart in JSON", func(t *testing.T) {
+		d := &document.Document{Pages: []document.Page{page(1, "it goes"), page(2, "on here")}}
+		d.Pages[1].Elements[0].Continues = true
+		if diff := cmp.Diff("it goes on here\n\n---\n", write(t, option.Markdown, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+		if got := write(t, option.JSON, d, option.Default()); !strings.Contains(got, `"continues":true`) || strings.Contains(got, "it goes on") {
+			t.Error(got)
+		}
+	})
+	t.Run("headings begin at the first level, or after a title at the second", func(t *testing.T) {
+		d := &document.Document{Pages: []document.Page{page(1, "A", "B")}}
+		for i := range d.Pages[0].Elements {
+			d.Pages[0].Elements[i].Kind, d.Pages[0].Elements[i].Level = document.Heading, i+1
+		}
+		if diff := cmp.Diff("# A\n\n## B\n", write(t, option.Markdown, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+		d.Pages[0].Elements[0].Level, d.Pages[0].Elements[1].Level = 0, 1
+		if diff := cmp.Diff("# A\n\n## B\n", write(t, option.Markdown, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+		if got := write(t, option.JSON, d, option.Default()); !strings.Contains(got, `"level":"Title"`) {
+			t.Error(got)
+		}
+	})
+	t.Run("marks that would not be read as emphasis are left out", func(t *testing.T) {
+		d := oneParagraph("")
+		d.Pages[0].Elements[0].Lines[0].Runs = []document.Run{{Text: "a"}, {Text: "(b)", Bold: true}, {Text: "c "}, {Text: "d", Bold: true}, {Text: " e"}}
+		if diff := cmp.Diff("a(b)c **d** e\n", write(t, option.Markdown, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("columns of plain text tables are aligned", func(t *testing.T) {
+		cell := func(r, c int, s string) document.Cell {
+			return document.Cell{Row: r, Col: c, RowSpan: 1, ColSpan: 1, Lines: lines(s)}
+		}
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{{Kind: document.Table, Grid: &document.Grid{
+			Rows: 2, Cols: 3, Cells: []document.Cell{cell(0, 0, "a"), cell(0, 1, "long"), cell(0, 2, "x"), cell(1, 0, "wide one"), cell(1, 2, "表")},
+		}}}}}}
+		if diff := cmp.Diff("a         long  x\nwide one        表\n", write(t, option.Text, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func lines(s string) []document.Line {
+	if s == "" {
+		return []document.Line{{Runs: []document.Run{{}}}}
+	}
+	return []document.Line{{Runs: []document.Run{{Text: s}}}}
+}
+
+func page(number int, paragraphs ...string) document.Page {
+	p := document.Page{Number: number}
+	for _, s := range paragraphs {
+		p.Elements = append(p.Elements, document.Element{Kind: document.Paragraph, Page: number, Lines: lines(s)})
+	}
+	return p
+}
+
+func oneParagraph(s string) *document.Document {
+	return &document.Document{Pages: []document.Page{page(1, s)}}
+}
+
+func write(t *testing.T, f option.Format, d *document.Document, o option.Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := export.Write(&b, f, d, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

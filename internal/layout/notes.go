@@ -1,0 +1,92 @@
+package layout
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// caption is the beginning of a caption: a label with a number, set off from what it says. "Figure 3 shows" begins a
+// sentence.
+var caption = regexp.MustCompile(`^(?i:fig(ure|\.)?|table|tab\.|chart|exhibit|scheme|plate|diagram|abb(ildung|\.)|tabelle|tableau|figura|tabla|图|表)\s*[\dA-Z]+([.\-–]\d+[a-z]?)*\s*([.:|–—]|$)`)
+
+// findCaptions names the paragraphs that begin like captions.
+func findCaptions(pages []*page) {
+	const longest = 8 // lines
+	for _, p := range pages {
+		for _, b := range p.blocks {
+			if b.kind == document.Paragraph && b.lineCount <= longest && caption.MatchString(b.text) {
+				b.kind = document.Caption
+			}
+		}
+	}
+}
+
+// findFootnotes names the paragraphs in smaller type at the end of a column that begin with a note's mark, and those
+// that follow them.
+func findFootnotes(pages []*page, text body) {
+	const (
+		smaller = 0.93 // of the body size, at most
+		lower   = 0.4  // of the page's height, at least, from the top
+	)
+	for _, p := range pages {
+		for end := len(p.blocks); end > 0; {
+			start := end - 1
+			for start > 0 && p.blocks[start-1].leaf == p.blocks[end-1].leaf {
+				start--
+			}
+			column := p.blocks[start:end]
+			end = start
+			first := len(column)
+			for i := len(column) - 1; i >= 0; i-- {
+				b := column[i]
+				if b.kind != document.Paragraph || b.style.size > smaller*text.size || b.element.Box.Top < lower*p.height {
+					break
+				}
+				if b.note {
+					first = i
+				}
+			}
+			for _, b := range column[first:] {
+				b.kind = document.Footnote
+			}
+		}
+	}
+}
+
+// noteMark reports whether a line begins like a note: with a raised mark, an asterisk or a dagger.
+func noteMark(l *line) bool {
+	return l.pieces[0].sup || strings.ContainsRune("*†‡§", firstRune(l))
+}
+
+// addFigures puts the page's images into the reading order, each after the last block that stands above it and shares
+// a part of its width.
+func (p *page) addFigures(c *document.Content, f frame) {
+	const (
+		least    = 24.0 // points in both directions: smaller ones are icons and bullets
+		most     = 0.9  // of the page's area: larger ones are scans and backgrounds
+		mostMany = 100  // figures on a page: more are the tiles of one
+	)
+	var figures []*block
+	for i := range c.Images {
+		b := f.box(c.Images[i].Box).Intersect(document.Box{Right: f.width, Bottom: f.height})
+		if b.Width() < least || b.Height() < least || b.Width()*b.Height() > most*f.width*f.height {
+			continue
+		}
+		figures = append(figures, &block{kind: document.Figure, box: b, image: i + 1, leaf: -1})
+	}
+	if len(figures) > mostMany {
+		return
+	}
+	for _, fig := range figures {
+		at := 0
+		for i, b := range p.blocks {
+			if b.box.Top < fig.box.Top && b.box.Left < fig.box.Right && b.box.Right > fig.box.Left {
+				at = i + 1
+			}
+		}
+		p.blocks = slices.Insert(p.blocks, at, fig)
+	}
+}
