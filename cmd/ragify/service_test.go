@@ -300,7 +300,7 @@ func jobOf(t *testing.T, c client, id string) (j demoJob) {
 // TestTerminated ends the service while a job runs that does not finish in time.
 func TestTerminated(t *testing.T) {
 	t.Parallel()
-	env := environ(t, dataDir(t), "SHUTDOWN_GRACE=2s", "WORKERS=1")
+	env := environ(t, dataDir(t), "SHUTDOWN_GRACE=5s", "WORKERS=1")
 	server := start(t, env, "serve")
 	_, key := user(t, env, "ada@example.com", "pro")
 	c := client{base: server.api, key: key}
