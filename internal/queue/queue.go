@@ -102,7 +102,7 @@ const (
 	webhookWorkers   = 10
 	convertPoll      = 100 * time.Millisecond // where a notification got lost
 	otherPoll        = time.Second
-	expiryInterval   = 10 * time.Minute
+	expiryInterval   = time.Minute   // how late expired files may go; RETENTION may be as short
 	orphanInterval   = 6 * time.Hour // lists the whole bucket
 	stopAfterTimeout = 5 * time.Second
 )
