@@ -283,7 +283,7 @@ func (s *service) serve(p parts, listeners [2]net.Listener) error {
 		return err
 	}
 	s.listenAndServe(listeners[1], httpapi.NewAdmin(registry, s.log))
-	s.listenAndServe(listeners[0], api)
+	s.listenAndServe(httpapi.Listener(listeners[0]), api)
 	return nil
 }
 

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,6 +61,28 @@ func TestServe(t *testing.T) {
 			if code, _ := a.detail(t); a.status != want || code == "" {
 				t.Errorf("GET %s: %d %s, want %d", path, a.status, a.body, want)
 			}
+		}
+	})
+	t.Run("even where no request could be read", func(t *testing.T) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(server.api, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "nonsense\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code, _ := (answer{res.StatusCode, res.Header, string(body)}).detail(t); res.StatusCode != 400 || code == "" {
+			t.Errorf("%d %s", res.StatusCode, body)
 		}
 	})
 	t.Run("accounts and keys are managed beside it", func(t *testing.T) { testKeys(t, env, server) })
