@@ -98,7 +98,7 @@ func (p piece) sameStyle(o piece) bool {
 
 // tidy makes white space single, also across pieces, and trims both ends.
 func tidy(pieces []piece) []piece {
-	var last rune = '\n' // as if a line ended before: leading space goes
+	last := '\n' // as if a line ended before: leading space goes
 	out := pieces[:0]
 	for _, p := range pieces {
 		var b strings.Builder

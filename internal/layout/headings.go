@@ -51,7 +51,7 @@ func findBody(pages []*page) body {
 			}
 		}
 		if total > 0 {
-			return body{size: best.size, bold: best.bold, caps: best.caps, color: best.color}
+			return body(best)
 		}
 	}
 	return body{size: 10}
