@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -57,16 +58,21 @@ func (s *server) uploadLimit(p plan.Plan) int64 {
 	if s.MaxUploadBytes > 0 && (limit < 0 || s.MaxUploadBytes < limit) {
 		limit = s.MaxUploadBytes
 	}
-	return limit
+	return min(limit, math.MaxInt64-formOverhead) // the form around it has a size, too
 }
 
-func errTooLarge(limit int64, tier plan.Tier) error {
+// errTooLarge says whose limit it is: another plan does not help against the operator's.
+func errTooLarge(limit int64, p plan.Plan) error {
 	size := fmt.Sprintf("%d bytes", limit)
 	if limit%100_000 == 0 {
 		size = fmt.Sprintf("%g MB", float64(limit)/1_000_000)
 	}
-	return fault.Newf(fault.TooLarge, "file_too_large", "The file is larger than %s, the limit of the %s plan.", size, tier).
-		With("field", "file").With("max_bytes", limit).With("tier", tier)
+	whose := "the most that this server takes"
+	if p.MaxFileSize != nil && *p.MaxFileSize == limit {
+		whose = fmt.Sprintf("the limit of the %s plan", p.Tier)
+	}
+	return fault.Newf(fault.TooLarge, "file_too_large", "The file is larger than %s, %s.", size, whose).
+		With("field", "file").With("max_bytes", limit).With("tier", p.Tier)
 }
 
 // formReader reads one submission.
@@ -85,7 +91,7 @@ func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
 	fr := &formReader{server: s, plan: p, limit: s.uploadLimit(p), seen: make(map[string]bool), form: &form{options: option.Default()}}
 	if fr.limit >= 0 {
 		if r.ContentLength > fr.limit+formOverhead {
-			return fr.form, errTooLarge(fr.limit, p.Tier)
+			return fr.form, errTooLarge(fr.limit, p)
 		}
 		r.Body = http.MaxBytesReader(nil, r.Body, fr.limit+formOverhead)
 	}
@@ -180,7 +186,7 @@ func (fr *formReader) readFile(part io.Reader) error {
 		return fault.New(fault.Invalid, "file_empty", "The file is empty.").With("field", "file")
 	}
 	if fr.limit >= 0 && int64(n) > fr.limit {
-		return errTooLarge(fr.limit, fr.plan.Tier)
+		return errTooLarge(fr.limit, fr.plan)
 	}
 	if !bytes.Contains(head[:n], []byte("%PDF-")) {
 		return fault.New(fault.Invalid, "not_a_pdf", "The file is not a PDF: it has no %PDF- header.").With("field", "file")
@@ -210,7 +216,7 @@ func (fr *formReader) spool(upload io.Reader) (err error) {
 		n, readErr := upload.Read(buf)
 		f.size += int64(n)
 		if fr.limit >= 0 && f.size > fr.limit {
-			return errTooLarge(fr.limit, fr.plan.Tier)
+			return errTooLarge(fr.limit, fr.plan)
 		}
 		hash.Write(buf[:n])
 		if _, err := file.Write(buf[:n]); err != nil {
@@ -237,7 +243,7 @@ func (fr *formReader) errBody(cause error) error {
 	var network interface{ Timeout() bool }
 	switch {
 	case errors.As(cause, &tooLarge):
-		return errTooLarge(fr.limit, fr.plan.Tier)
+		return errTooLarge(fr.limit, fr.plan)
 	case errors.Is(cause, io.ErrUnexpectedEOF), errors.As(cause, &network):
 		return fault.New(fault.Invalid, "upload_interrupted", "The upload broke off. Send it again.").Because(cause)
 	default:

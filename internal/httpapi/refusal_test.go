@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -227,6 +228,14 @@ func TestUpload_cap_of_the_operator_holds_for_unlimited_plans(t *testing.T) {
 	u.upload(form{{"file", "", fakePDF(1) + strings.Repeat(" ", 2000-len(fakePDF(1)))}}).want(http.StatusCreated)
 	detail := u.upload(form{{"file", "", fakePDF(1) + strings.Repeat(" ", 2001)}}).fails(http.StatusRequestEntityTooLarge, "file_too_large")
 	facts(t, detail, map[string]any{"max_bytes": 2000, "tier": "business"})
+	if want := "The file is larger than 2000 bytes, the most that this server takes."; detail["message"] != want {
+		t.Errorf("%q", detail["message"])
+	}
+}
+
+func TestUpload_cap_may_be_any_number(t *testing.T) {
+	w := newWorld(t, func(d *httpapi.Deps) { d.MaxUploadBytes = math.MaxInt64 })
+	w.user(plan.Business).upload(pdf(1)).want(http.StatusCreated)
 }
 
 func TestUpload_of_any_size_needs_the_same_memory(t *testing.T) {

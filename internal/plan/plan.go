@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/ragify/ragify/internal/option"
@@ -69,6 +70,9 @@ func (t Table) Override(data []byte) (Table, error) {
 		if !ok {
 			return nil, fmt.Errorf("plans: unknown tier %q", tier)
 		}
+		if string(bytes.TrimSpace(raw)) == "null" {
+			return nil, fmt.Errorf("plans: tier %q: not a JSON object", tier)
+		}
 		all := t[Business].Formats
 		p = p.clone()
 		dec := json.NewDecoder(bytes.NewReader(raw))
@@ -108,6 +112,9 @@ func (p Plan) check(all []option.Format) error {
 	for name, v := range map[string]*int{"max_api_keys": p.MaxAPIKeys, "max_concurrent_jobs": p.MaxConcurrentJobs, "pages_per_month": p.PagesPerMonth} {
 		if v != nil && *v < 0 {
 			return fmt.Errorf("%s must be 0 or more, or null for unlimited", name)
+		}
+		if v != nil && *v > math.MaxInt32 { // the database counts in 32 bits
+			return fmt.Errorf("%s must be at most %d, or null for unlimited", name, math.MaxInt32)
 		}
 	}
 	if p.MaxFileSize != nil && *p.MaxFileSize < 1 {

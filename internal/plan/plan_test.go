@@ -53,6 +53,8 @@ func TestOverride(t *testing.T) {
 		"renaming the tier":  {`{"pro":{"tier":"free"}}`, "tier"},
 		"wrong type":         {`{"pro":{"pages_per_month":"many"}}`, "pro"},
 		"tier not an object": {`{"pro":7}`, "pro"},
+		"tier null":          {`{"pro":null}`, "pro"},
+		"more than fits":     {`{"pro":{"pages_per_month":3000000000}}`, "pages_per_month"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			if _, err := plan.Default().Override([]byte(c.in)); err == nil || !strings.Contains(err.Error(), c.want) {
