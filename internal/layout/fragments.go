@@ -180,7 +180,8 @@ func (b *fragmentBuilder) spaceThreshold() float64 {
 	}
 	gaps := make([]float64, 0, len(b.glyphs))
 	for i := 1; i < len(b.glyphs); i++ {
-		if !b.spaced[i] {
+		leader := b.glyphs[i].r == '.' || b.glyphs[i-1].r == '.' // as of a table of contents
+		if !b.spaced[i] && !leader {
 			gaps = append(gaps, (b.glyphs[i].left-b.glyphs[i-1].right)/math.Max(b.glyphs[i].size, 1))
 		}
 	}

@@ -105,11 +105,28 @@ func contentsEntry(row []*fragment) bool {
 			return false
 		}
 	}
-	if len(last.pieces) > 1 {
-		before := last.pieces[len(last.pieces)-2].text
-		return strings.HasSuffix(before, "...") || strings.HasSuffix(before, "…") || before == "." && len(last.pieces) > 5 && last.pieces[len(last.pieces)-3].text == "."
+	if before := last.pieces[:len(last.pieces)-1]; len(before) > 0 {
+		return leaders(before)
 	}
-	return len(row) > 1 && last.box.Left-row[len(row)-2].box.Right > apart*last.size && row[0].runes > 4
+	if len(row) < 2 {
+		return false
+	}
+	title := row[len(row)-2]
+	return leaders(title.pieces) || last.box.Left-title.box.Right > apart*last.size && row[0].runes > 4
+}
+
+// leaders reports whether text ends in a row of dots.
+func leaders(pieces []piece) bool {
+	const fewest = 3
+	dots := 0
+	for i := len(pieces) - 1; i >= 0 && dots < fewest; i-- {
+		text := strings.TrimRight(pieces[i].text, ".…")
+		dots += len(pieces[i].text) - len(text)
+		if text != "" {
+			break
+		}
+	}
+	return dots >= fewest
 }
 
 // settle finds the predominant size and style, weighted by characters.
