@@ -177,11 +177,8 @@ func Text(lines ...string) []byte {
 }
 
 // Bytes is the finished file.
-func (b *Builder) Bytes() []byte { return b.build(nil) }
-
-// build writes the objects in order, each encrypted by e unless that is nil.
-func (b *Builder) build(e *encryption) []byte {
-	w := &writer{encryption: e}
+func (b *Builder) Bytes() []byte {
+	w := &writer{}
 	w.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 	catalog, pageTree := w.reserve(), w.reserve()
 	for _, name := range fonts {
@@ -199,7 +196,7 @@ func (b *Builder) build(e *encryption) []byte {
 	w.object(pageTree, fmt.Sprintf("<< /Type /Pages /Count %d /Kids [ %s] >>", len(b.pages), kids.String()))
 	root := fmt.Sprintf("<< /Type /Catalog /Pages %d 0 R", pageTree)
 	if b.lang != "" {
-		root += " /Lang " + w.text(catalog, b.lang)
+		root += " /Lang " + text(b.lang)
 	}
 	if len(b.bookmarks) > 0 {
 		root += fmt.Sprintf(" /Outlines %d 0 R", b.writeBookmarks(w, first))
@@ -208,7 +205,7 @@ func (b *Builder) build(e *encryption) []byte {
 	info := w.reserve()
 	var entries strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(b.info)) {
-		fmt.Fprintf(&entries, "/%s %s ", key, w.text(info, b.info[key]))
+		fmt.Fprintf(&entries, "/%s %s ", key, text(b.info[key]))
 	}
 	w.object(info, "<< "+entries.String()+">>")
 	return w.finish(catalog, info)
@@ -257,7 +254,7 @@ func (p *Page) write(w *writer, self, parent int) {
 	for _, l := range p.links {
 		id := w.reserve()
 		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /Link /Border [0 0 0] /Rect [%s] /A << /S /URI /URI %s >> >>",
-			numbers(l.left, l.bottom, l.right, l.top), w.text(id, l.uri)))
+			numbers(l.left, l.bottom, l.right, l.top), text(l.uri)))
 		fmt.Fprintf(&annots, "%d 0 R ", id)
 	}
 	for _, d := range p.fields {
@@ -265,7 +262,7 @@ func (p *Page) write(w *writer, self, parent int) {
 			fmt.Sprintf("/Tx BMC BT /F0 10 Tf 2 4 Td %s Tj ET EMC", literal(d.value)))
 		id := w.reserve()
 		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /F 4 /T %s /V %s /Rect [%s] /AP << /N %d 0 R >> >>",
-			w.text(id, fmt.Sprint("field", id)), w.text(id, d.value), numbers(d.x, d.y, d.x+d.width, d.y+d.height), look))
+			text(fmt.Sprint("field", id)), text(d.value), numbers(d.x, d.y, d.x+d.width, d.y+d.height), look))
 		fmt.Fprintf(&annots, "%d 0 R ", id)
 	}
 	var box strings.Builder
@@ -307,7 +304,7 @@ func (b *Builder) writeBookmarks(w *writer, pages []int) int {
 		if parents[i] >= 0 {
 			parent = ids[parents[i]]
 		}
-		d := fmt.Sprintf("<< /Title %s /Parent %d 0 R /Dest [%d 0 R /XYZ 0 %g 0]", w.text(ids[i], m.title), parent, pages[m.page-1], m.top)
+		d := fmt.Sprintf("<< /Title %s /Parent %d 0 R /Dest [%d 0 R /XYZ 0 %g 0]", text(m.title), parent, pages[m.page-1], m.top)
 		siblings := family(parents[i])
 		if at := slices.Index(siblings, i); at+1 < len(siblings) {
 			d += fmt.Sprintf(" /Next %d 0 R", ids[siblings[at+1]])
@@ -324,9 +321,8 @@ func (b *Builder) writeBookmarks(w *writer, pages []int) int {
 
 // writer lays objects out and keeps the cross-reference table.
 type writer struct {
-	buf        bytes.Buffer
-	offsets    []int // by object number - 1
-	encryption *encryption
+	buf     bytes.Buffer
+	offsets []int // by object number - 1
 }
 
 // reserve gives the next object number.
@@ -343,30 +339,16 @@ func (w *writer) object(id int, body string) {
 // stream adds a stream object and gives its number.
 func (w *writer) stream(dict, data string) int {
 	id := w.reserve()
-	if w.encryption != nil {
-		data = w.encryption.object(id, data)
-	}
 	w.object(id, fmt.Sprintf("<< %s /Length %d >>\nstream\n%s\nendstream", dict, len(data), data))
 	return id
 }
 
-// text is a string belonging to object id.
-func (w *writer) text(id int, s string) string {
-	encoded := latin1(s)
-	if w.encryption != nil {
-		encoded = w.encryption.object(id, encoded)
-	}
-	return fmt.Sprintf("<%x>", encoded)
-}
+// text is a string object.
+func text(s string) string { return fmt.Sprintf("<%x>", latin1(s)) }
 
 // finish adds the cross-reference table and the trailer.
 func (w *writer) finish(catalog, info int) []byte {
 	trailer := fmt.Sprintf("/Root %d 0 R /Info %d 0 R", catalog, info)
-	if w.encryption != nil {
-		id := w.reserve()
-		w.object(id, w.encryption.dictionary())
-		trailer += fmt.Sprintf(" /Encrypt %d 0 R /ID [<%x> <%x>]", id, fileID, fileID)
-	}
 	start := w.buf.Len()
 	fmt.Fprintf(&w.buf, "xref\n0 %d\n0000000000 65535 f \n", len(w.offsets)+1)
 	for _, o := range w.offsets {
