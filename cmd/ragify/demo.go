@@ -154,7 +154,8 @@ func demoAccount(ctx context.Context, s *service) (account.Account, account.Secr
 	if err != nil {
 		return acct, account.Secret{}, err
 	}
-	_, secret, err := createKey(ctx, s.store, s.config.plans, acct, "demo")
+	secret := account.NewSecret()
+	_, err = s.store.CreateKey(ctx, acct.ID, "demo", secret, s.config.plans[acct.Tier].MaxAPIKeys)
 	return acct, secret, err
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ragify/ragify/internal/account"
-	"github.com/ragify/ragify/internal/plan"
 	"github.com/ragify/ragify/internal/postgres"
 )
 
@@ -28,13 +26,6 @@ type keyView struct {
 
 func viewKey(k account.Key) keyView {
 	return keyView{ID: k.ID, Name: k.Name, KeyPrefix: k.Prefix, IsActive: k.Active, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt}
-}
-
-// createKey makes a key within the limit of the account's plan.
-func createKey(ctx context.Context, s *postgres.Store, plans plan.Table, acct account.Account, name string) (account.Key, account.Secret, error) {
-	secret := account.NewSecret()
-	k, err := s.CreateKey(ctx, acct.ID, name, secret, plans[acct.Tier].MaxAPIKeys)
-	return k, secret, err
 }
 
 // maxKeyName is the length of a key's name, in characters: the API's rule.
@@ -78,7 +69,8 @@ func (a *app) keyCreateCommand() *cobra.Command {
 				if !c.plans[acct.Tier].APIAccess() {
 					return fmt.Errorf("the account is on the %s plan, which has no API access: see ragify user set-tier", acct.Tier)
 				}
-				k, secret, err := createKey(cmd.Context(), s, c.plans, acct, name)
+				secret := account.NewSecret()
+				k, err := s.CreateKey(cmd.Context(), acct.ID, name, secret, c.plans[acct.Tier].MaxAPIKeys)
 				view = viewKey(k)
 				view.RawKey = secret.Reveal()
 				return err

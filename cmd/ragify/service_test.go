@@ -160,6 +160,14 @@ func testKeys(t *testing.T, env []string, server *process) {
 	if last := users[len(users)-1]; string(last.ID) != id || last.Tier != "free" {
 		t.Errorf("the last account is %+v", last)
 	}
+	_, key = user(t, env, "ann@example.com", "free")
+	if a := me(key); a.status != 403 {
+		t.Errorf("a key made ahead of a plan with API access: %d %s", a.status, a.body)
+	}
+	ragifyOK(t, env, "user", "set-tier", "--email", "ann@example.com", "--tier", "pro")
+	if a := me(key); a.status != 200 {
+		t.Errorf("the same key on the pro plan: %d %s", a.status, a.body)
+	}
 }
 
 // testLargeUploads sends what the pro plan just allows, and what it just does not.
