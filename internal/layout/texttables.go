@@ -192,6 +192,8 @@ func (t *textTable) joinRows(rules []float64) {
 		touching = 0.85 // ems
 		// cellLeading is the widest distance of lines in one cell, in ems.
 		cellLeading = 1.5
+		// evenly is how much the distances of lines in cells vary, as a factor: cells beside them are centred.
+		evenly = 1.2
 		// apart is how much farther rows stand than the lines of a cell, as a factor.
 		apart = 1.2
 	)
@@ -219,7 +221,7 @@ func (t *textTable) joinRows(rules []float64) {
 		case separated:
 		case ruled, d < touching*t.size:
 			joined = true
-		case partial && subset(r.filled, last.filled) && d <= cellLeading*t.size && d <= narrowest*1.1:
+		case partial && subset(r.filled, last.filled) && d <= cellLeading*t.size && d <= narrowest*evenly:
 			joined = widest > apart*narrowest || len(rules) > 0 && i == 1
 		}
 		if !joined {
@@ -356,7 +358,7 @@ func (t *textTable) convincing(e evidence) bool {
 	case rows == 2:
 		return s.regular >= 0.8 && (support >= 2 || cols >= 4 && s.boldHeader && s.numeric >= 0.75)
 	}
-	return s.regular >= 0.6 && (s.numeric >= 0.4 && s.meanRunes <= 25 || support >= 1) && s.meanRunes <= 45
+	return s.regular >= 0.6 && (s.numeric >= 0.4 && (s.meanRunes <= 25 || cols >= 4) || support >= 1) && s.meanRunes <= 45
 }
 
 // tableStats describe the cells of a textTable.
