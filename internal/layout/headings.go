@@ -24,6 +24,19 @@ type body struct {
 	color      uint32
 }
 
+// before decides between two that are equally common, so that the choice does not depend on chance.
+func (b body) before(o body) bool {
+	switch {
+	case b.size != o.size:
+		return b.size > o.size
+	case b.bold != o.bold:
+		return o.bold
+	case b.caps != o.caps:
+		return o.caps
+	}
+	return b.color < o.color
+}
+
 // findBody takes the size and style in which most characters of paragraphs of several lines are set; of
 // documents without such paragraphs, most characters at all.
 func findBody(pages []*page) body {
@@ -46,7 +59,7 @@ func findBody(pages []*page) body {
 		var best key
 		most := 0
 		for k, n := range weights {
-			if n > most || n == most && k.size > best.size {
+			if n > most || n == most && body(k).before(body(best)) {
 				best, most = k, n
 			}
 		}

@@ -130,7 +130,7 @@ func (b *block) finish(number int, f frame, fonts []document.Font) {
 // Document joins the pages added so far into a document. The analyzer must not be used afterwards.
 func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numPages int) *document.Document {
 	text := findBody(a.pages)
-	findRunning(a.pages, a.options.KeepHeaderFooter)
+	findRunning(a.pages, text, a.options.KeepHeaderFooter)
 	findCaptions(a.pages)
 	findFootnotes(a.pages, text)
 	findHeadings(a.pages, text)
