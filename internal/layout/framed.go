@@ -329,6 +329,86 @@ func openGutters(frags []fragment) []interval {
 
 var tableCaption = regexp.MustCompile(`^(?i:table|tab\.|tabelle|tableau|tabla|tabella|tabela|表)\s*[\dA-Z]`)
 
+// bandTables makes tables of a band whose gutters separate no text columns, where their texts are convincing. It gives
+// the atoms of the band in order, with the tables among them, or nil when there is none. heads is the number of
+// head strips that went into the first table.
+func (s *surveyor) bandTables(content []atom, gutters []interval, head []strip, caption bool) (out []atom, heads int) {
+	found := false
+	parts := splitAtTitles(content, gutters)
+	for i, part := range parts {
+		if len(parts) > 1 {
+			gutters = freeGutters(part) // without the titles, gutters may be open that they closed
+		}
+		if i > 0 {
+			head, caption = nil, false
+		}
+		t, before, after, n := s.bandTable(part, gutters, head, caption)
+		if t == nil {
+			out = append(out, part...)
+			continue
+		}
+		if !found {
+			heads = n
+		}
+		found = true
+		out = append(out, before...)
+		out = append(out, atom{left: t.box.Left, top: t.box.Top, right: t.box.Right, bottom: t.box.Bottom, table: t})
+		out = append(out, after...)
+	}
+	if !found {
+		return nil, 0
+	}
+	return out, heads
+}
+
+// freeGutters finds the gutters that all of the atoms leave free.
+func freeGutters(atoms []atom) []interval {
+	cover := make([]interval, 0, len(atoms))
+	for _, a := range atoms {
+		cover = append(cover, interval{a.left, a.right})
+	}
+	return gaps(unite(cover), gutterWidth*usualSize(atoms))
+}
+
+// splitAtTitles divides a band where a line at its left edge, alone in its row, stands apart from the rows above and
+// below: a title between two tables that happen to have columns in common.
+func splitAtTitles(content []atom, gutters []interval) [][]atom {
+	const apart = 1.4 // times the usual distance of rows
+	sorted := slices.Clone(content)
+	slices.SortStableFunc(sorted, func(a, b atom) int { return compare(a.bottom, b.bottom) })
+	var frags []fragment
+	for _, a := range sorted {
+		if a.frag == nil {
+			return [][]atom{content}
+		}
+		frags = append(frags, *a.frag)
+	}
+	t := newTextTable(frags, gutters, nil)
+	left, pitch := t.columns[0].from+1, t.usualPitch()
+	title := func(i int) bool {
+		r := &t.rows[i]
+		return len(r.frags) == 1 && r.frags[0].box.Left <= left+t.size && i > 0 && r.base-t.rows[i-1].base > apart*pitch
+	}
+	var ends []float64 // baselines of the rows before which to divide
+	for i := 1; i+1 < len(t.rows); i++ {
+		if title(i) && (t.rows[i+1].base-t.rows[i].base > apart*pitch || title(i+1)) {
+			ends = append(ends, t.rows[i-1].base, t.rows[i].base)
+		}
+	}
+	var out [][]atom
+	var part []atom
+	for _, a := range sorted {
+		for len(ends) > 0 && a.frag.base > ends[0] {
+			if len(part) > 0 {
+				out = append(out, part)
+			}
+			part, ends = nil, ends[1:]
+		}
+		part = append(part, a)
+	}
+	return append(out, part)
+}
+
 // bandTable makes a table of a band whose gutters separate no text columns, if its text is convincing. before and
 // after are atoms of the band that belong to the text around it. head strips, nearest last, stand above the band.
 func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, caption bool) (b *block, before, after []atom, heads int) {
@@ -338,6 +418,9 @@ func (s *surveyor) bandTable(content []atom, gutters []interval, head []strip, c
 			return nil, nil, nil, 0
 		}
 		frags = append(frags, *a.frag)
+	}
+	if len(gutters) == 0 {
+		return nil, nil, nil, 0
 	}
 	t := newTextTable(frags, gutters, s.fonts)
 	first, last := t.trim()

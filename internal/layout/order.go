@@ -89,14 +89,12 @@ func (c *cutter) cut(atoms []atom, depth int) {
 			if len(head) > 0 && !endsWith(rows, head[0].atoms) {
 				head = nil // it went into a table or column
 			}
-			t, before, after, heads := c.survey.bandTable(content, b.gutters, head, captionNear(strips, b))
-			if t != nil {
+			found, heads := c.survey.bandTables(content, b.gutters, head, captionNear(strips, b))
+			if found != nil {
 				if heads > 0 {
 					rows = rows[:len(rows)-len(head[0].atoms)]
 				}
-				rows = append(rows, before...)
-				rows = append(rows, atom{left: t.box.Left, top: t.box.Top, right: t.box.Right, bottom: t.box.Bottom, table: t})
-				rows = append(rows, after...)
+				rows = append(rows, found...)
 				continue
 			}
 		}
