@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ const DefaultMemoryLimit = 1 << 30
 
 // minMemoryLimit is what a child needs to parse anything.
 const minMemoryLimit = 128 << 20
+
+// reapTime is what the kernel may take to report the end of a child whose pipes have closed.
+const reapTime = 5 * time.Second
 
 // Config says how to run an Engine.
 type Config struct {
@@ -194,7 +198,9 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 // errUnexpected means that a child answered another question.
 var errUnexpected = errors.New("unexpected answer from the engine's child")
 
-// do runs one request in a child and sorts out what it means when that fails.
+// do runs one request in a child and sorts out what it means when that fails. A child that something
+// else ended, an operator or the system short of memory, proves nothing about the PDF: the request gets
+// another one. When that is ended, too, the PDF is taken for the reason.
 func (e *Engine) do(ctx context.Context, r request, report func(done, total int)) (response, error) {
 	c, release, err := e.acquire(ctx)
 	if err != nil {
@@ -202,6 +208,17 @@ func (e *Engine) do(ctx context.Context, r request, report func(done, total int)
 	}
 	defer release()
 	resp, err := c.exchange(ctx, r, report)
+	if err != nil && e.endedByOthers(ctx, c) {
+		e.log.Warn("engine child was ended from outside; trying again", "pid", c.pid, "status", c.status())
+		e.drop(c)
+		if r.Target != "" {
+			_ = os.Remove(r.Target) // half-written, if at all
+		}
+		if c, err = e.start(ctx); err != nil {
+			return response{}, err
+		}
+		resp, err = c.exchange(ctx, r, report)
+	}
 	if err != nil {
 		e.drop(c)
 		return response{}, e.explain(ctx, c, err)
@@ -232,6 +249,20 @@ func (e *Engine) explain(ctx context.Context, c *child, err error) error {
 	e.log.Error("engine child died", "pid", c.pid, "status", c.status(), "error", err, "stderr", c.stderr.String())
 	return fault.New(fault.Invalid, "too_complex", "This PDF needs more memory than is allowed, or is built in a way that cannot be parsed.").
 		Because(fmt.Errorf("child %d: %s: %w", c.pid, c.status(), err))
+}
+
+// endedByOthers tells whether neither we ended the child nor it crashed.
+func (e *Engine) endedByOthers(ctx context.Context, c *child) bool {
+	if ctx.Err() != nil || e.isClosing() {
+		return false
+	}
+	select {
+	case <-c.gone:
+		// Told to end, a child does so without an error.
+		return c.cmd.ProcessState.Success() || terminated(c.cmd.ProcessState)
+	case <-time.After(reapTime): // it lives, and talks nonsense
+		return false
+	}
 }
 
 // notBegun is the error when ctx has ended before anyone looked at the PDF, which is then not to blame.

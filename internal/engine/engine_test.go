@@ -371,7 +371,7 @@ func TestDeadline(t *testing.T) {
 func TestCrash(t *testing.T) {
 	var log lockedBuffer
 	e := newEngine(t, 1, func(c *engine.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	t.Run("a child that dies at work spoils only its own request", func(t *testing.T) {
+	t.Run("a request whose children die spoils no other", func(t *testing.T) {
 		r := request(t, save(t, pdftest.Slow()))
 		r.Options.Password = "hush-hush"
 		_, err := e.Convert(within(t), r, func(int, int) { killProcess(t, e.Pids()[0]) })
@@ -383,6 +383,15 @@ func TestCrash(t *testing.T) {
 			t.Error("the password was logged")
 		}
 		if _, err := e.Inspect(within(t), save(t, pdftest.Text("x")), "", false); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a child that is killed once is replaced, and its request is done all the same", func(t *testing.T) {
+		var kill sync.Once
+		_, err := e.Convert(within(t), request(t, save(t, pdftest.Pages(100))), func(int, int) {
+			kill.Do(func() { killProcess(t, e.Pids()[0]) })
+		})
+		if err != nil {
 			t.Error(err)
 		}
 	})
