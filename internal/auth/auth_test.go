@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -234,6 +235,19 @@ func TestClerk_leeway_is_five_seconds(t *testing.T) {
 		_, err := a.Authenticate(request("Authorization", "Bearer "+clerk.Token(t, claims)))
 		if got := err == nil; got != tc.want {
 			t.Errorf("%s %v from now: accepted %v (%v)", tc.claim, tc.offset, got, err)
+		}
+	}
+}
+
+// TestClerk_times_beyond_all_calendars: as integers they overflow, and a far future becomes a far past.
+func TestClerk_times_beyond_all_calendars(t *testing.T) {
+	clerk := authtest.New(t)
+	a := newAuthenticator(t, auth.Config{Store: newMemory(), Clerk: auth.Clerk{JWTKey: clerk.PEM(t)}})
+	for _, claim := range []string{"nbf", "iat"} {
+		for _, when := range []any{1e30, 9.2e18, int64(math.MaxInt64), 1e13} {
+			claims := authtest.Claims("user_1", time.Now(), map[string]any{claim: when})
+			_, err := a.Authenticate(request("Authorization", "Bearer "+clerk.Token(t, claims)))
+			wantCode(t, err, fault.Unauthenticated, "invalid_token")
 		}
 	}
 }

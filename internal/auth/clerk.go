@@ -161,6 +161,8 @@ func (v *verifier) check(c *clerk.RegisteredClaims, party string, status any) er
 	switch {
 	case c.Expiry == nil:
 		return errors.New("no exp claim")
+	case !onCalendar(c.NotBefore) || !onCalendar(c.IssuedAt):
+		return errors.New("nbf or iat is no date")
 	case !printable(c.Subject):
 		return errors.New("no usable sub claim")
 	case status != nil && status != "active":
@@ -171,6 +173,13 @@ func (v *verifier) check(c *clerk.RegisteredClaims, party string, status any) er
 		return fmt.Errorf("foreign authorized party %q", party)
 	}
 	return c.ValidateWithLeeway(v.now(), leeway)
+}
+
+// onCalendar tells whether a time, which may be missing, is one. Numbers that overflow turn a far future
+// into a far past.
+func onCalendar(seconds *int64) bool {
+	const end = 253402300799 // of the year 9999, since 1970
+	return seconds == nil || *seconds >= 0 && *seconds <= end
 }
 
 // allowsIssuer compares with the configured issuer or, without one, takes https://clerk.… and
