@@ -139,8 +139,8 @@ func newGlyphSet(n int) glyphSet { return make(glyphSet, n) }
 
 // duplicate reports whether an equal glyph is at nearly the same place already, and adds g if not.
 func (s glyphSet) duplicate(g *glyph) bool {
-	// Cells of a quarter of a point suit no font size in particular; the distance is what decides. They
-	// only have to be larger than it, so they grow with the size in powers of two.
+	// The distance decides; cells only have to be no smaller, so that a near glyph is in a neighbouring cell.
+	// They grow with the size in powers of two, so that equal sizes share a grid.
 	cell := math.Exp2(math.Ceil(math.Log2(math.Max(g.size, 1) * duplicateDistance)))
 	x, y := int32(math.Floor(g.left/cell)), int32(math.Floor(g.base/cell))
 	for dx := int32(-1); dx <= 1; dx++ {
