@@ -38,9 +38,9 @@ type jsonElement struct {
 	Type       document.Kind `json:"type"`
 	PageNumber int           `json:"page_number"`
 	BBox       [4]float64    `json:"bbox"`
-	Content    *string       `json:"content,omitempty"`
-	FontName   string        `json:"font_name,omitempty"`
-	FontSize   float64       `json:"font_size,omitempty"`
+	Content    string        `json:"content"`
+	FontName   *string       `json:"font_name"`
+	FontSize   *float64      `json:"font_size"`
 	Level      string        `json:"level,omitempty"`
 	Marker     string        `json:"marker,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
@@ -124,9 +124,10 @@ func known(s string) *string {
 
 func toJSON(e *document.Element, o option.Options) jsonElement {
 	out := jsonElement{
-		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box),
-		FontName: e.FontName, FontSize: hundredths(e.FontSize), Marker: e.Marker, Continues: e.Continues,
+		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box), Content: elementText(e, o),
+		Marker: e.Marker, Continues: e.Continues,
 	}
+	out.FontName, out.FontSize = predominantFont(e)
 	switch e.Kind {
 	case document.Heading:
 		out.Level = levelName(e.Level)
@@ -135,14 +136,22 @@ func toJSON(e *document.Element, o option.Options) jsonElement {
 	case document.Table:
 		out.Rows, out.Cells = jsonTable(e.Grid, o)
 	}
-	if e.Kind != document.List && e.Kind != document.Table && (e.Kind != document.Figure || len(e.Lines) > 0) {
-		text := plainText(e.Lines, o)
-		out.Content = &text
-	}
 	for i := range e.Children {
 		out.Kids = append(out.Kids, toJSON(&e.Children[i], o))
 	}
 	return out
+}
+
+// predominantFont is e's font and size: those of its first child when it has no text of its own, null when
+// there is no text at all.
+func predominantFont(e *document.Element) (name *string, size *float64) {
+	for e.FontSize == 0 && len(e.Children) > 0 {
+		e = &e.Children[0]
+	}
+	if e.FontSize == 0 {
+		return nil, nil
+	}
+	return &e.FontName, new(hundredths(e.FontSize))
 }
 
 // levelName names heading levels as the contract does.

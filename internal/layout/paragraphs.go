@@ -101,14 +101,14 @@ func (p *paragrapher) begin(i int) *block {
 // settle computes box and style from the lines.
 func (b *block) settle() {
 	b.box, b.order = document.Box{}, math.MaxInt
-	weights := make(map[style]int, 2)
+	weights := make(styleWeights, 2)
 	bold, italic, caps, total := 0, 0, 0, 0
 	for i := range b.lines {
 		l := &b.lines[i]
 		b.box = b.box.Union(l.box)
 		b.order = min(b.order, l.order)
 		total += l.runes
-		weights[style{font: l.style.font, size: l.style.size, color: l.style.color, fixed: l.style.fixed}] += l.runes
+		weights.add(l)
 		if l.style.bold {
 			bold += l.runes
 		}
@@ -119,14 +119,27 @@ func (b *block) settle() {
 			caps += l.runes
 		}
 	}
-	most := -1
-	for s, n := range weights {
-		if n > most || n == most && (s.size > b.style.size || s.size == b.style.size && s.font < b.style.font) {
-			b.style, most = s, n
-		}
-	}
+	b.style = weights.predominant()
 	b.style.bold, b.style.italic = bold == total, italic == total
 	b.style.caps = 10*caps >= 9*total // the number before a title has no capitals
+}
+
+// styleWeights counts the characters that are set in a font, size and colour.
+type styleWeights map[style]int
+
+func (w styleWeights) add(l *line) {
+	w[style{font: l.style.font, size: l.style.size, color: l.style.color, fixed: l.style.fixed}] += l.runes
+}
+
+// predominant is the style of most characters; of equals the larger one, then the one that came first.
+func (w styleWeights) predominant() (best style) {
+	most := -1
+	for s, n := range w {
+		if n > most || n == most && (s.size > best.size || s.size == best.size && (s.font < best.font || s.font == best.font && s.color < best.color)) {
+			best, most = s, n
+		}
+	}
+	return best
 }
 
 // measureSpace fills in the white space between neighbouring blocks.

@@ -310,6 +310,7 @@ func newTable(l *lattice, spans []span, content [][]fragment, fonts []document.F
 	rowAt, rows := renumber(rowUsed)
 	colAt, cols := renumber(colUsed)
 	b := &block{kind: document.Table, box: l.box(), grid: &document.Grid{Rows: rows, Cols: cols}}
+	weights := make(styleWeights)
 	for i, s := range spans {
 		row, col := rowAt[s.row], colAt[s.col]
 		lastRow, lastCol := rowAt[s.lastRow+1]-1, colAt[s.lastCol+1]-1
@@ -320,12 +321,17 @@ func newTable(l *lattice, spans []span, content [][]fragment, fonts []document.F
 		for k := range content[i] {
 			refs[k] = &content[i][k]
 		}
+		lines := makeLines(refs, fonts)
+		for k := range lines {
+			weights.add(&lines[k])
+		}
 		b.grid.Cells = append(b.grid.Cells, document.Cell{
 			Row: row, Col: col, RowSpan: lastRow - row + 1, ColSpan: lastCol - col + 1,
 			Box:   document.Box{Left: l.xs[s.col], Top: l.ys[s.row], Right: l.xs[s.lastCol+1], Bottom: l.ys[s.lastRow+1]},
-			Lines: documentLines(makeLines(refs, fonts), fonts),
+			Lines: documentLines(lines, fonts),
 		})
 	}
+	b.style = weights.predominant()
 	return b
 }
 
