@@ -23,7 +23,7 @@ import (
 
 const (
 	maxOptions    = 64 << 10 // bytes of the options field
-	maxWebhookURL = 2048     // bytes
+	maxWebhookURL = 8 << 10  // bytes read of it; CheckWebhookURL has the stricter say
 	maxFileName   = 255      // bytes
 	// formOverhead is what a form may have beside the file: the other fields, part headers, boundaries.
 	formOverhead = 128 << 10

@@ -114,6 +114,8 @@ func TestSubmit_refuses(t *testing.T) {
 		"a wrong password":       {form{{"file", "", encryptedPDF(1, "secret")}, {"options", "", `{"password": "guess"}`}}, 400, "wrong_password", nil},
 		"a webhook without host": {form{file, {"webhook_url", "", "https:///x"}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
 		"a webhook elsewhere":    {form{file, {"webhook_url", "", "ftp://example.com/x"}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
+		"a webhook not in UTF-8": {form{file, {"webhook_url", "", "https://example.com/\x9c"}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
+		"a webhook too long":     {form{file, {"webhook_url", "", "https://example.com/" + strings.Repeat("x", 2100)}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
 		"an empty webhook":       {form{file, {"webhook_url", "", ""}}, 400, "invalid_webhook_url", nil},
 		"too many pages": {
 			form{{"file", "a.pdf", fakePDF(2001)}},

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -49,7 +50,7 @@ func Secret(signingKey []byte, id account.ID) string {
 // fact field.
 func CheckURL(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || len(raw) > maxURLBytes {
+	if err != nil || !utf8.ValidString(raw) || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || len(raw) > maxURLBytes {
 		return fault.New(fault.Invalid, "invalid_webhook_url", "webhook_url must be an http or https URL without user name, of at most 2048 characters.").
 			With("field", "webhook_url")
 	}

@@ -172,7 +172,7 @@ func TestCheckURL(t *testing.T) {
 			t.Errorf("%s: %v", ok, err)
 		}
 	}
-	for _, bad := range []string{"", "example.com", "/hook", "ftp://example.com", "https://", "https://user:pw@example.com", "https://:443", "http://a b", "javascript:alert(1)", "https://example.com/" + strings.Repeat("a", 2048)} {
+	for _, bad := range []string{"", "example.com", "/hook", "ftp://example.com", "https://", "https://user:pw@example.com", "https://:443", "http://a b", "javascript:alert(1)", "https://example.com/\x9c", "https://example.com/\x00", "https://example.com/" + strings.Repeat("a", 2048)} {
 		f := fault.From(webhook.CheckURL(bad))
 		if f == nil || f.Kind != fault.Invalid || f.Code != "invalid_webhook_url" || f.Facts["field"] != "webhook_url" {
 			t.Errorf("%.40q: got %v", bad, f)
