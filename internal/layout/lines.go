@@ -33,6 +33,20 @@ type style struct {
 	color  uint32
 }
 
+// before decides between styles of equally many characters, so that the choice does not depend on chance: the
+// larger one, then the font that came first.
+func (s style) before(o style) bool {
+	switch {
+	case s.size != o.size:
+		return s.size > o.size
+	case s.font != o.font:
+		return s.font < o.font
+	case s.fixed != o.fixed:
+		return o.fixed
+	}
+	return s.color < o.color
+}
+
 // makeLines puts the fragments of one column or cell together to lines, from top to bottom. Fragments on one
 // baseline make one line, with super- and subscripts. Its cost is n log n.
 func makeLines(frags []*fragment, fonts []document.Font) []line {
@@ -157,7 +171,7 @@ func (l *line) settle(fonts []document.Font) {
 	}
 	most := -1
 	for s, n := range weights {
-		if n > most || n == most && (s.size > l.style.size || s.size == l.style.size && s.font < l.style.font) {
+		if n > most || n == most && s.before(l.style) {
 			l.style, most = s, n
 		}
 	}

@@ -131,11 +131,11 @@ func (w styleWeights) add(l *line) {
 	w[style{font: l.style.font, size: l.style.size, color: l.style.color, fixed: l.style.fixed}] += l.runes
 }
 
-// predominant is the style of most characters; of equals the larger one, then the one that came first.
+// predominant is the style of most characters.
 func (w styleWeights) predominant() (best style) {
 	most := -1
 	for s, n := range w {
-		if n > most || n == most && (s.size > best.size || s.size == best.size && (s.font < best.font || s.font == best.font && s.color < best.color)) {
+		if n > most || n == most && s.before(best) {
 			best, most = s, n
 		}
 	}
