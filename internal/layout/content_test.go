@@ -11,7 +11,7 @@ import (
 
 // parseContent reads pages written by hand, one thing a line, in points from the page's top left:
 //
-//	page WIDTH HEIGHT                        begins a page
+//	page WIDTH HEIGHT [NUMBER]               begins a page; without a number, the next one
 //	font NAME BASE [bold] [italic] [fixed]   R (Times-Roman), B (bold) and I (italic) are there already
 //	text X Y SIZE FONT "STRING" [KEY=VALUE…] a line of text on baseline Y; a character is half its size wide
 //	     angle=DEGREES track=POINTS color=RRGGBB invalid
@@ -60,7 +60,16 @@ func (p *contentParser) directive(line string) error {
 		if err != nil {
 			return err
 		}
-		p.pages = append(p.pages, document.Content{Number: len(p.pages) + 1, Width: v[0], Height: v[1]})
+		number := 1
+		if len(p.pages) > 0 {
+			number = p.page().Number + 1
+		}
+		if len(fields) > 2 {
+			if number, err = strconv.Atoi(fields[2]); err != nil {
+				return err
+			}
+		}
+		p.pages = append(p.pages, document.Content{Number: number, Width: v[0], Height: v[1]})
 		p.fonts = make(map[string]int32)
 		p.addFont("R", document.Font{Name: "Times-Roman", Weight: 400})
 		p.addFont("B", document.Font{Name: "Times-Bold", Weight: 700, Bold: true})

@@ -47,7 +47,10 @@ func (b *block) measureText() {
 // and the next one begins within one, set alike.
 func joinFlow(pages []*page) {
 	var last *block
-	for _, p := range pages {
+	for i, p := range pages {
+		if i > 0 && p.number != pages[i-1].number+1 {
+			last = nil // the text between was not asked for
+		}
 		for _, b := range p.blocks {
 			switch b.kind {
 			case document.Paragraph, document.ListItem:
