@@ -14,20 +14,26 @@ var (
 )
 
 // escapeInline escapes what a CommonMark or GFM parser would take for markup. Text is read by people as well,
-// so characters that mean nothing where they stand stay as they are.
-func escapeInline(s string, mode inlineMode, lineStart bool) string {
+// so characters that mean nothing where they stand stay as they are. follow is the character that comes after s,
+// 0 at the end of the block.
+func escapeInline(s string, mode inlineMode, lineStart bool, follow rune) string {
 	if !lineStart && !strings.ContainsAny(s, "\\`*_[<&~|\n!]") {
 		return s
 	}
 	var b strings.Builder
-	for n, l := range strings.Split(s, "\n") {
+	lines := strings.Split(s, "\n")
+	for n, l := range lines {
 		if n > 0 {
 			b.WriteByte('\n')
 		}
 		if n > 0 || lineStart {
 			l = escapeStart(&b, l, mode)
 		}
-		escapeLine(&b, l, mode)
+		next := follow
+		if n+1 < len(lines) {
+			next = '\n'
+		}
+		escapeLine(&b, l, mode, next)
 	}
 	return b.String()
 }
@@ -53,7 +59,7 @@ func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
 			b.WriteString(`\` + l[:1])
 			return l[1:]
 		}
-	case '>', '=', ':':
+	case '>', '=', ':', '|':
 		if l[0] == '>' || ruleLine.MatchString(l) {
 			b.WriteString(`\` + l[:1])
 			return l[1:]
@@ -62,17 +68,20 @@ func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
 	return l
 }
 
-func escapeLine(b *strings.Builder, l string, mode inlineMode) {
+func escapeLine(b *strings.Builder, l string, mode inlineMode, follow rune) {
 	var prev rune
 	for i, r := range l {
 		rest := l[i+utf8.RuneLen(r):]
-		next, _ := utf8.DecodeRuneInString(rest)
+		next := follow
+		if rest != "" {
+			next, _ = utf8.DecodeRuneInString(rest)
+		}
 		escape := false
 		switch r {
 		case '\\', '`', '*', '~':
 			escape = true
 		case '_':
-			escape = !wordRune(prev) || !wordRune(next)
+			escape = !wordRune(prev) || !wordRune(next) || rest == "" // marks may come between it and what follows
 		case '[':
 			escape = mayLink(rest) || mode == inlineItem && i == 0
 		case ']':

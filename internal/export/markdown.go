@@ -87,49 +87,89 @@ func (m *markdown) listText(e *document.Element, alt bool) string {
 	delimiter := leadMark(e, alt)
 	for i := range e.Children {
 		item := &e.Children[i]
-		lead, text := itemLead(item.Marker, alt), m.inline(item.Lines, inlineItem)
-		lead = lead[:len(lead)-2] + string(delimiter) + " " // another one would begin another list
-		if (delimiter == '-' || delimiter == '*') && isOrdinal(item.Marker) {
-			text = item.Marker + " " + text // a mark that Markdown has no list for is part of the text
-		}
 		if i > 0 {
 			b.WriteByte('\n')
 		}
+		lead, text := itemLead(item.Marker, delimiter), m.itemText(item, delimiter)
 		b.WriteString(lead)
 		pad := strings.Repeat(" ", len(lead))
 		b.WriteString(strings.ReplaceAll(text, "\n", "\n"+pad))
 		for k := range item.Children {
-			b.WriteString("\n" + pad + strings.ReplaceAll(m.listText(&item.Children[k], k%2 == 1), "\n", "\n"+pad))
+			nested := &item.Children[k]
+			switch {
+			case k > 0:
+				b.WriteString("\n" + pad)
+			case text != "" && !m.interrupts(nested):
+				b.WriteString("\n\n" + pad)
+			case text != "":
+				b.WriteString("\n" + pad)
+			}
+			b.WriteString(strings.ReplaceAll(m.listText(nested, k%2 == 1), "\n", "\n"+pad))
 		}
 	}
 	return b.String()
 }
 
-// leadMark is the character by which Markdown tells a list from a neighbouring one.
+// itemText is the item's text, with its mark where that says something that the list's marks do not.
+func (m *markdown) itemText(item *document.Element, delimiter byte) string {
+	text := m.inline(item.Lines, inlineItem)
+	if delimiter == '.' || delimiter == ')' || !isOrdinal(item.Marker) {
+		return text
+	}
+	mark := item.Marker
+	if isDecimal(mark) {
+		mark = mark[:len(mark)-1] + `\` + mark[len(mark)-1:]
+	}
+	return mark + " " + text
+}
+
+// interrupts reports whether a list may follow a line of text at once: it has to begin with a text and, when it is
+// numbered, at one (CommonMark 0.31, section 5.3).
+func (m *markdown) interrupts(list *document.Element) bool {
+	if len(list.Children) == 0 {
+		return true
+	}
+	first, delimiter := &list.Children[0], leadMark(list, false)
+	if m.itemText(first, delimiter) == "" {
+		return false
+	}
+	return delimiter == '-' || strings.TrimLeft(first.Marker[:len(first.Marker)-1], "0") == "1"
+}
+
+// leadMark is the character by which Markdown tells a list from a neighbouring one, 0 for a list without items.
+// Only lists whose marks are all numbers are numbered in Markdown.
 func leadMark(e *document.Element, alt bool) byte {
 	if len(e.Children) == 0 {
 		return 0
 	}
-	lead := itemLead(e.Children[0].Marker, alt)
-	return lead[len(lead)-2]
+	for i := range e.Children {
+		if !isDecimal(e.Children[i].Marker) {
+			if alt {
+				return '*'
+			}
+			return '-'
+		}
+	}
+	mark := e.Children[0].Marker
+	if (mark[len(mark)-1] == '.') != alt {
+		return '.'
+	}
+	return ')'
 }
 
-// itemLead is what a Markdown list item with the printed mark begins with.
-func itemLead(mark string, alt bool) string {
+// itemLead is what a Markdown list item begins with.
+func itemLead(mark string, delimiter byte) string {
+	if delimiter == '.' || delimiter == ')' {
+		return mark[:len(mark)-1] + string(delimiter) + " "
+	}
+	return string(delimiter) + " "
+}
+
+// isDecimal reports whether a mark can be one of a numbered list in Markdown.
+func isDecimal(mark string) bool {
+	const longest = 9 // digits, by CommonMark
 	digits := strings.TrimRight(mark, ".)")
-	if len(mark)-len(digits) == 1 && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		if alt {
-			if strings.HasSuffix(mark, ".") {
-				return digits + ") "
-			}
-			return digits + ". "
-		}
-		return mark + " "
-	}
-	if alt {
-		return "* "
-	}
-	return "- "
+	return len(mark)-len(digits) == 1 && digits != "" && len(digits) <= longest && strings.Trim(digits, "0123456789") == ""
 }
 
 // isOrdinal reports whether a mark says something: a number or letter, not a bullet.
@@ -203,13 +243,14 @@ func (m *markdown) inline(lines []document.Line, mode inlineMode) string {
 		at := strings.Index(p.text, body)
 		before, after := p.text[:at], p.text[at+len(body):]
 		b.WriteString(before)
-		escaped := escapeInline(body, mode, atLineStart(b.String()))
+		next := nextRune(pieces, i, after)
+		escaped := escapeInline(body, mode, atLineStart(b.String()), next)
 		open, shut := marks(p)
-		if p.link != "" && body != "" && !sameTarget(p.link, body) {
+		if p.linked() {
 			escaped = "[" + escapeBrackets(escaped) + "](" + target(p.link) + ")"
 		}
 		if open == "" || body == "" || styled && before == "" || strings.Contains(body, "\n\n") ||
-			!flanks(last(b.String()), escaped, nextRune(pieces, i, after)) {
+			!flanks(last(b.String()), escaped, next) {
 			b.WriteString(escaped)
 			styled = false
 		} else {
@@ -270,10 +311,33 @@ func nextRune(pieces []piece, i int, after string) rune {
 		return ' '
 	}
 	if i+1 < len(pieces) {
+		if pieces[i+1].linked() {
+			return '['
+		}
 		r, _ := utf8.DecodeRuneInString(pieces[i+1].text)
 		return r
 	}
 	return 0
+}
+
+// linked reports whether the piece is written as a link: it leads somewhere, and does not say where by itself.
+func (p piece) linked() bool {
+	body := strings.Trim(p.text, " \n")
+	return p.link != "" && body != "" && followable(p.link) && !sameTarget(p.link, body)
+}
+
+// followable reports whether a link may be offered to readers. Others than these schemes open nothing from a text,
+// or, as javascript and data do, run what a stranger wrote where the Markdown is shown.
+func followable(uri string) bool {
+	scheme, _, ok := strings.Cut(uri, ":")
+	if !ok || strings.ContainsAny(scheme, "/?#") {
+		return true // relative
+	}
+	switch strings.ToLower(scheme) {
+	case "http", "https", "ftp", "mailto", "tel":
+		return true
+	}
+	return false
 }
 
 // sameTarget reports whether a link's text shows its target already.
@@ -292,8 +356,10 @@ func sameTarget(uri, text string) bool {
 // target writes a URI as a link destination.
 func target(uri string) string {
 	var b strings.Builder
-	for _, r := range uri {
+	for i, r := range uri {
 		switch {
+		case r == '&' && entity.MatchString(uri[i:]):
+			b.WriteString("&amp;")
 		case r <= ' ' || r == 0x7F || r == '<' || r == '>' || r == '|' || r == '\\' || r == '`' || r == '*':
 			const hex = "0123456789ABCDEF"
 			b.WriteString("%" + string(hex[r>>4&15]) + string(hex[r&15]))

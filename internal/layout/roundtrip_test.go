@@ -123,7 +123,7 @@ func expectedMarkdown(doc *document.Document, o option.Options) (blocks []string
 					b.WriteString(elementText(c.Lines, o))
 				}
 			case e.Kind == document.List:
-				blocks = append(blocks, fmt.Sprintf("list ordered=%t %s", decimalMark(e.Children[0].Marker), expectedItems(&b, e, o)))
+				blocks = append(blocks, fmt.Sprintf("list ordered=%t %s", decimalList(e), expectedItems(&b, e, o)))
 			case e.Kind == document.Figure:
 			default:
 				s := elementText(e.Lines, o)
@@ -147,7 +147,7 @@ func expectedItems(b *strings.Builder, list *document.Element, o option.Options)
 	for i := range list.Children {
 		item := &list.Children[i]
 		if strings.ContainsFunc(item.Marker, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) &&
-			!decimalMark(item.Marker) && item.Marker != "o" {
+			!decimalList(list) && item.Marker != "o" {
 			b.WriteString(item.Marker)
 		}
 		b.WriteString(elementText(item.Lines, o))
@@ -159,9 +159,16 @@ func expectedItems(b *strings.Builder, list *document.Element, o option.Options)
 	return shape.String() + ")"
 }
 
-func decimalMark(s string) bool {
-	d := strings.TrimRight(s, ".)")
-	return len(s)-len(d) == 1 && d != "" && strings.Trim(d, "0123456789") == ""
+// decimalList reports whether Markdown has a notation for all marks of a list.
+func decimalList(list *document.Element) bool {
+	for i := range list.Children {
+		s := list.Children[i].Marker
+		d := strings.TrimRight(s, ".)")
+		if len(s)-len(d) != 1 || d == "" || len(d) > 9 || strings.Trim(d, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func squeezeEmpty(lines []document.Line) bool {
