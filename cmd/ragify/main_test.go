@@ -117,20 +117,28 @@ type process struct {
 	waitErr  error
 }
 
-// start runs the program as a process and waits until it is ready.
-func start(t *testing.T, env []string, args ...string) *process {
+// program is the program as a process of its own.
+func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(exe, args...), read: make(chan struct{})}
-	p.cmd.Env = append(slices.Clone(env), programEnv+"=1")
+	cmd := exec.Command(exe, args...)
+	cmd.Env = []string{programEnv + "=1"}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GORACE", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
-			p.cmd.Env = append(p.cmd.Env, name+"="+v)
+			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
+}
+
+// start runs the program as a process and waits until it is ready.
+func start(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: program(t, env, args...), read: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -67,15 +67,15 @@ func (a *app) parse(ctx context.Context, f parseFlags, args []string) (err error
 		return err
 	}
 	inputs, failed := collect(args)
-	report := newReporter(a.stderr, len(inputs))
-	for _, fail := range failed {
-		report.failure(fail.path, fail.err)
-	}
 	if f.outDir == "" && (len(inputs)+len(failed) != 1 || len(opts.Format) != 1) {
 		return usagef("several results need a folder to go to: give one with -o")
 	}
-	if err := distinct(inputs); err != nil {
+	if inputs, err = distinct(inputs); err != nil {
 		return err
+	}
+	report := newReporter(a.stderr, len(inputs))
+	for _, fail := range failed {
+		report.failure(fail.path, fail.err)
 	}
 	if len(inputs) > 0 {
 		err = a.convertAll(ctx, f, opts, inputs, report)
@@ -141,21 +141,30 @@ func collect(args []string) (inputs []input, failed []failure) {
 			continue
 		}
 		if !info.IsDir() {
+			if !info.Mode().IsRegular() {
+				failed = append(failed, failure{arg, errors.New("neither a file nor a folder: a PDF is read back and forth")})
+				continue
+			}
 			inputs = append(inputs, input{arg, stem(filepath.Base(arg))})
 			continue
 		}
-		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		found := len(inputs) + len(failed)
+		// With the separator at its end, a link to a folder is the folder.
+		err = filepath.WalkDir(arg+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				failed = append(failed, failure{path, plainCause(err)})
 				return nil
 			}
-			if d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".pdf") {
+			if d.Type()&^fs.ModeSymlink != 0 || !strings.EqualFold(filepath.Ext(path), ".pdf") {
 				return nil
 			}
 			below, err := filepath.Rel(arg, path)
 			inputs = append(inputs, input{path, stem(below)})
 			return err
 		})
+		if err == nil && found == len(inputs)+len(failed) {
+			err = errors.New("no PDF in this folder")
+		}
 		if err != nil {
 			failed = append(failed, failure{arg, err})
 		}
@@ -172,25 +181,36 @@ func plainCause(err error) error {
 }
 
 func stem(name string) string {
-	if ext := filepath.Ext(name); strings.EqualFold(ext, ".pdf") {
+	if ext := filepath.Ext(name); strings.EqualFold(ext, ".pdf") && filepath.Base(name) != ext {
 		return name[:len(name)-len(ext)]
 	}
 	return name
 }
 
-// distinct refuses two inputs whose results would overwrite each other.
-func distinct(inputs []input) error {
+// distinct drops inputs that are there twice, and refuses different ones whose results would overwrite each other.
+func distinct(inputs []input) ([]input, error) {
 	seen := make(map[string]string, len(inputs))
+	var out []input
 	for _, in := range inputs {
-		if other, ok := seen[in.stem]; ok {
-			return usagef("%s and %s would both be written to %s", other, in.path, in.stem)
+		other, ok := seen[in.stem]
+		if ok && filepath.Clean(other) != filepath.Clean(in.path) {
+			return nil, usagef("%s and %s would both be written to %s: convert them apart, or give a folder that holds both",
+				other, in.path, in.stem)
 		}
-		seen[in.stem] = in.path
+		if !ok {
+			seen[in.stem] = in.path
+			out = append(out, in)
+		}
 	}
-	return nil
+	return out, nil
 }
 
 func (a *app) convertAll(ctx context.Context, f parseFlags, opts option.Options, inputs []input, report *reporter) (err error) {
+	scratch, err := scratchDir(f.outDir)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
 	children := min(f.jobs, len(inputs))
 	command, err := engineChild()
 	if err != nil {
@@ -205,11 +225,6 @@ func (a *app) convertAll(ctx context.Context, f parseFlags, opts option.Options,
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
-	scratch, err := scratchDir(f.outDir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
 	c := converter{engine: eng, options: opts, timeout: f.timeout, scratch: scratch, outDir: f.outDir, stdout: a.stdout, report: report}
 	var g errgroup.Group
 	g.SetLimit(children)
@@ -236,9 +251,13 @@ func scratchDir(outDir string) (string, error) {
 		return os.MkdirTemp("", "ragify-parse-")
 	}
 	if err := os.MkdirAll(outDir, 0o755); err != nil {
-		return "", err
+		return "", usagef("-o: %v", err)
 	}
-	return os.MkdirTemp(outDir, ".ragify-")
+	dir, err := os.MkdirTemp(outDir, ".ragify-")
+	if err != nil {
+		return "", usagef("-o: %v", err)
+	}
+	return dir, nil
 }
 
 // converter makes the results of one file after another.
@@ -263,6 +282,9 @@ func (c converter) convert(ctx context.Context, i int, in input) (_ []document.W
 	defer os.RemoveAll(dir)
 	res, err := c.engine.Convert(ctx, engine.Request{Source: in.path, OutDir: dir, Stem: filepath.Base(in.stem), Options: c.options}, c.report.page)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, fmt.Errorf("not converted within %s; --timeout allows more", c.timeout)
+		}
 		return nil, err
 	}
 	for _, out := range res.Outputs {
@@ -281,6 +303,10 @@ func (c converter) deliver(path, name string) error {
 			return err
 		}
 		defer f.Close()
+		// A reader that has seen enough, as head, ends this process with the next write: leave nothing behind.
+		if err := os.RemoveAll(c.scratch); err != nil {
+			return err
+		}
 		c.report.clear()
 		_, err = io.Copy(c.stdout, f)
 		return err

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 )
@@ -66,6 +70,53 @@ func TestParse(t *testing.T) {
 			t.Errorf("files %v, want one.md alone", left)
 		}
 	})
+	t.Run("a link to a folder is the folder, and a file named twice is made once", func(t *testing.T) {
+		dir, out := t.TempDir(), t.TempDir()
+		link := filepath.Join(t.TempDir(), "link")
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "a.pdf"), pdftest.Pages(1), 0o600),
+			os.WriteFile(filepath.Join(dir, ".pdf"), pdftest.Pages(1), 0o600), os.Symlink(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+		ragifyOK(t, env, "parse", "-o", out, link, filepath.Join(link, "a.pdf"))
+		if diff := cmp.Diff([]string{".pdf.md", "a.md"}, tree(t, out)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("what holds no PDF is named", func(t *testing.T) {
+		empty := t.TempDir()
+		if o := ragify(t, env, "parse", "-o", t.TempDir(), empty, one); o.code != exitFailure || o.stderr != empty+": no PDF in this folder\n" {
+			t.Errorf("%+v", o)
+		}
+		if o := ragify(t, env, "parse", empty); o.code != exitFailure || o.stderr != empty+": no PDF in this folder\n" {
+			t.Errorf("%+v", o)
+		}
+		if o := ragify(t, env, "parse", os.DevNull); o.code != exitFailure || !strings.HasPrefix(o.stderr, os.DevNull+": neither a file nor a folder") {
+			t.Errorf("%+v", o)
+		}
+	})
+	t.Run("a file that takes too long is told how to get more time", func(t *testing.T) {
+		if o := ragify(t, env, "parse", "--timeout", "1ns", one); o.code != exitFailure || !strings.Contains(o.stderr, "--timeout allows more") {
+			t.Errorf("%+v", o)
+		}
+	})
+	t.Run("a reader that goes away leaves nothing behind", func(t *testing.T) {
+		temp := t.TempDir()
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := program(t, append(slices.Clone(env), "TMPDIR="+temp), "parse", one)
+		cmd.Stdout = w
+		if err := errors.Join(r.Close(), cmd.Start(), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Error("it did not notice")
+		}
+		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+			t.Errorf("%v, %v are left", left, err)
+		}
+	})
 	t.Run("a password opens an encrypted file", func(t *testing.T) {
 		b := pdftest.New()
 		b.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "between us")
@@ -89,6 +140,7 @@ func TestParse(t *testing.T) {
 			"unknown option":           {"--options", `{"page":"1"}`, one},
 			"options are not JSON":     {"--options", `pages=1`, one},
 			"no jobs":                  {"--jobs", "0", one},
+			"a file for a folder":      {"-o", one, one},
 			"results that collide":     {"-o", t.TempDir(), one, write(t, "one.pdf", pdftest.Pages(1))},
 		} {
 			if o := ragify(t, env, append([]string{"parse"}, args...)...); o.code != exitUsage || o.stdout != "" || !strings.HasPrefix(o.stderr, "ragify: ") {
