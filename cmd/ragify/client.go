@@ -56,15 +56,21 @@ func (c client) do(ctx context.Context, method, url, contentType string, body io
 	}
 	defer res.Body.Close()
 	var answer struct {
-		Detail struct {
-			Message string `json:"message"`
-		} `json:"detail"`
+		Detail refusal `json:"detail"`
 	}
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Detail.Message == "" {
 		return nil, fmt.Errorf("the service answered %s", res.Status)
 	}
-	return nil, errors.New(answer.Detail.Message)
+	return nil, answer.Detail
 }
+
+// refusal is what the API says when it does not do what it was asked.
+type refusal struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (r refusal) Error() string { return r.Message }
 
 // upload posts a PDF and gives the new job.
 func (c client) upload(ctx context.Context, name string, pdf []byte) (j demoJob, err error) {

@@ -80,7 +80,7 @@ func (a *app) demo(ctx context.Context, file string) (err error) {
 	c := client{base: s.apiURL, key: secret.Reveal()}
 	j, err := c.upload(ctx, name, pdf)
 	if err != nil {
-		return err
+		return advise(err, file)
 	}
 	d.note("job %s: %s, %d pages", j.ID, j.Status, j.PageCount)
 
@@ -95,6 +95,19 @@ func (a *app) demo(ctx context.Context, file string) (err error) {
 		return fmt.Errorf("the job failed: %s", j.ErrorMessage)
 	}
 	return d.show(ctx, c, j)
+}
+
+// advise adds to the API's refusal of file what to do next.
+func advise(err error, file string) error {
+	r, ok := errors.AsType[refusal](err)
+	switch {
+	case !ok:
+		return err
+	case r.Code == "password_required":
+		return fmt.Errorf("%w Here: ragify parse --options '{\"password\":\"…\"}' %s", err, file)
+	default:
+		return fmt.Errorf("%w Choose another PDF, or run \"ragify demo\" for the one that it brings along", err)
+	}
 }
 
 // show prints the result and what it cost.

@@ -445,7 +445,12 @@ func TestDemo(t *testing.T) {
 	if code := run(stopped, []string{"demo"}, environ(t, t.TempDir()), nil, io.Discard, &stderr); code != exitFailure || stderr.String() != "ragify: interrupted\n" {
 		t.Errorf("interrupted: exit status %d, standard error %q", code, &stderr)
 	}
-	if o := ragify(t, environ(t, t.TempDir()), "demo", write(t, "bad.pdf", pdftest.Damaged())); o.code != exitFailure {
-		t.Errorf("of a damaged PDF: %+v", o)
+	locked := pdftest.New()
+	locked.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "between us")
+	for next, pdf := range map[string][]byte{"Choose another PDF": pdftest.Damaged(), "ragify parse --options": locked.Encrypted("user", "owner")} {
+		o := ragify(t, environ(t, t.TempDir()), "demo", write(t, "bad.pdf", pdf))
+		if o.code != exitFailure || !strings.Contains(o.stderr, next) {
+			t.Errorf("exit status %d, standard error %q without the next step, %q", o.code, o.stderr, next)
+		}
 	}
 }
