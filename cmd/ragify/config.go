@@ -137,7 +137,7 @@ func (c config) checks() []check {
 		{"CLERK_AUTHORIZED_PARTIES", checkOrigins(c.ClerkAuthorizedParties)},
 		{"CORS_ALLOWED_ORIGINS", checkOrigins(c.CORSAllowedOrigins)},
 		{"URL_SIGNING_KEY", must(c.URLSigningKey == "" || len(c.URLSigningKey) >= minSigningKey, "needs at least %d characters", minSigningKey)},
-		{"RETENTION", must(c.Retention >= time.Minute, "must be at least one minute, not %v", c.Retention)},
+		{"RETENTION", must(c.Retention >= time.Second, "must be at least one second, not %v", c.Retention)},
 		{"MAX_UPLOAD_BYTES", must(c.MaxUploadBytes >= 0, "must be 0 or more, not %d", c.MaxUploadBytes)},
 		{"WORKERS", must(c.Workers >= 0 && c.Workers <= maxWorkers, "must be from 0 to %d, not %d", maxWorkers, c.Workers)},
 		{"JOB_TIMEOUT", must(c.JobTimeout >= time.Second, "must be at least one second, not %v", c.JobTimeout)},

@@ -26,7 +26,7 @@ func TestConfig(t *testing.T) {
 			"CORS_ALLOWED_ORIGINS":     {"https://a.example,https://b.example/path"},
 			"URL_SIGNING_KEY":          {"short"},
 			"PLANS_FILE":               {"/no/such/file", write(t, "plans.json", []byte(`{"gold": {}}`))},
-			"RETENTION":                {"30", "-1h", "1s"},
+			"RETENTION":                {"30", "-1h", "1ms"},
 			"MAX_UPLOAD_BYTES":         {"1MB", "-1"},
 			"WORKERS":                  {"two", "-1", "100000"},
 			"JOB_TIMEOUT":              {"10", "0s"},

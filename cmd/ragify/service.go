@@ -220,7 +220,7 @@ func (s *service) work(ctx context.Context, db *database, p parts) error {
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
 		Webhooks: webhook.New(webhook.Config{SigningKey: p.signingKey, AllowPrivate: s.config.WebhookAllowPrivate}),
 		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
-		TempDir: s.config.tempDir(), Logger: s.log,
+		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log,
 	})
 	if err != nil {
 		return err

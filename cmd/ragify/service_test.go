@@ -317,6 +317,35 @@ func TestKilled(t *testing.T) {
 	server.terminate()
 }
 
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	env := environ(t, data, "RETENTION=1s")
+	server := start(t, env, "serve")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	j, err := c.upload(t.Context(), "a.pdf", pdftest.Pages(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func() int {
+		found, err := filepath.Glob(filepath.Join(data, "blobs", "jobs", j.ID, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	if files() == 0 {
+		t.Error("no files of the job, not even its upload")
+	}
+	eventually(t, "the end of the job", func() bool { return jobOf(t, c, j.ID).Status == "done" })
+	eventually(t, "the files' deletion", func() bool { return files() == 0 })
+	if a := request(t, http.MethodGet, server.api+"/jobs/"+j.ID, key); a.status != 200 || !strings.Contains(a.body, `"download_urls":{}`) {
+		t.Errorf("the record afterwards: %d %s", a.status, a.body)
+	}
+	server.terminate()
+}
+
 func jobOf(t *testing.T, c client, id string) (j demoJob) {
 	t.Helper()
 	a := request(t, http.MethodGet, c.base+"/jobs/"+id, c.key)
