@@ -40,7 +40,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(ctx)
+	cmd, err := cmd.ExecuteContextC(ctx)
 	var code exitCode
 	switch {
 	case err == nil:
@@ -48,7 +48,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	case errors.As(err, &code):
 		return int(code)
 	case !a.began || errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "ragify: %v\nRun \"ragify --help\" to see what there is.\n", err)
+		fmt.Fprintf(stderr, "ragify: %v\nRun \"%s --help\" to see what there is.\n", err, cmd.CommandPath())
 		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "ragify: interrupted")

@@ -53,7 +53,7 @@ error), and 2 when the command line cannot be carried out.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.parse(cmd.Context(), f, args) },
 	}
-	cmd.Flags().StringSliceVarP(&f.formats, "format", "f", nil, "formats to make, separated by commas (default markdown)")
+	cmd.Flags().StringSliceVarP(&f.formats, "format", "f", nil, "formats to make, separated by commas: "+formatNames()+" (default markdown)")
 	cmd.Flags().StringVar(&f.options, "options", "", "options of the conversion, a JSON object")
 	cmd.Flags().StringVarP(&f.outDir, "output", "o", "", "folder to write the results to")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "files to convert at once")
@@ -108,7 +108,7 @@ func (f parseFlags) check() (option.Options, error) {
 	}
 	for _, format := range opts.Format {
 		if !export.Available(format) {
-			return opts, usagef("this version does not make the format %s", format)
+			return opts, usagef("this version does not make the format %s: choose %s", format, formatNames())
 		}
 	}
 	if f.jobs < 1 || f.jobs > maxWorkers {
@@ -118,6 +118,17 @@ func (f parseFlags) check() (option.Options, error) {
 		return opts, usagef("--timeout must be more than nothing")
 	}
 	return opts, nil
+}
+
+// formatNames lists the formats that this version makes.
+func formatNames() string {
+	var names []string
+	for _, f := range option.Formats() {
+		if export.Available(f) {
+			names = append(names, string(f))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // input is a PDF and where its results go.
