@@ -70,7 +70,6 @@ const (
 	JoinSpace  Join = iota // a space
 	JoinNone               // nothing (CJK, a word broken without hyphen)
 	JoinHyphen             // the line ends in a soft hyphen: drop the hyphen, join without a space
-	JoinBreak              // a real line break (verse, addresses, code)
 )
 
 // Run is a stretch of text with one style.
@@ -84,7 +83,6 @@ type Run struct {
 // Grid is a table: Rows × Cols slots covered by cells without overlap.
 type Grid struct {
 	Rows, Cols int
-	HeaderRows int    // leading rows that are column headers, 0 when unknown
 	Cells      []Cell // in row-major order of their top-left slot
 }
 
@@ -94,7 +92,6 @@ type Cell struct {
 	RowSpan, ColSpan int // at least 1
 	Box              Box
 	Lines            []Line
-	Header           bool
 }
 
 // Warning tells the client that output may be incomplete. Codes are stable snake_case.

@@ -83,7 +83,7 @@ func joinLines(lines []document.Line, o option.Options) []piece {
 			continue
 		}
 		switch last := &out[len(out)-1]; {
-		case o.KeepLineBreaks || l.Join == document.JoinBreak:
+		case o.KeepLineBreaks:
 			last.text = strings.TrimRight(last.text, " ") + "\n"
 		case l.Join == document.JoinSpace:
 			last.text += " "

@@ -114,9 +114,8 @@ func (s *server) priorSubmission(ctx context.Context, id account.ID, key string)
 
 // repeat answers a submission whose idempotency key has a job already.
 func (s *server) repeat(w http.ResponseWriter, r *http.Request, f *form, prior job.Submission) error {
-	if f.sum != prior.FileSHA256 || f.options.Hash() != prior.OptionsHash {
-		return fault.New(fault.Invalid, "idempotency_key_reused",
-			"This Idempotency-Key was used for another file or other options.").With("field", "Idempotency-Key")
+	if !prior.Repeats(job.Submission{FileSHA256: f.sum, OptionsHash: f.options.Hash()}) {
+		return job.KeyReused()
 	}
 	j, err := s.Jobs.Job(r.Context(), caller(r.Context()).Account.ID, prior.ID)
 	if err != nil {

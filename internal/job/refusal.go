@@ -41,6 +41,19 @@ func QuotaExceeded(pageCount, charged, used, limit int, tier plan.Tier) *fault.F
 		With("tier", tier)
 }
 
+// KeyReused is the refusal of an Idempotency-Key that belongs to a submission of another file or of
+// other options.
+func KeyReused() *fault.Fault {
+	return fault.New(fault.Invalid, "idempotency_key_reused",
+		"This Idempotency-Key was already used with another file or other options. Use a new key for a new request.").
+		With("field", "Idempotency-Key")
+}
+
+// Repeats reports whether s and o ask for the same: file and options, the password aside.
+func (s Submission) Repeats(o Submission) bool {
+	return s.FileSHA256 == o.FileSHA256 && s.OptionsHash == o.OptionsHash
+}
+
 // count is n with its noun: "1 page", "3 pages".
 func count(n int, noun string) string {
 	if n == 1 {

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ragify/ragify/internal/account"
-	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
 )
@@ -129,10 +128,8 @@ func (s *Store) claimKey(ctx context.Context, tx pgx.Tx, sub job.Submission, now
 	if err != nil {
 		return nil, err
 	}
-	if first.FileSHA256 != sub.FileSHA256 || first.OptionsHash != sub.OptionsHash {
-		return nil, fault.New(fault.Invalid, "idempotency_key_reused",
-			"This Idempotency-Key was already used with another file or other options. Use a new key for a new request.").
-			With("field", "Idempotency-Key")
+	if !sub.Repeats(first) {
+		return nil, job.KeyReused()
 	}
 	r, err := s.scanRecord(tx.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1`, first.ID))
 	return &r.Job, err

@@ -83,7 +83,7 @@ type Config struct {
 	Workers    int           // conversions at once; 0: this process works nothing
 	JobTimeout time.Duration // how long one conversion may take; default 10 minutes
 	StopGrace  time.Duration // how long running work may go on after Stop; default 20 seconds
-	Retention  time.Duration // how long files are kept: no less often are expired ones looked for; default: a minute
+	Retention  time.Duration // how long files are kept; expired ones are looked for as often, at least every minute
 	TempDir    string        // for the files of running conversions; default os.TempDir()
 	// RetryDelay is the pause after the given failed attempt (from 1) of a conversion; default: from a
 	// second to two minutes.
@@ -103,7 +103,7 @@ const (
 	webhookWorkers   = 10
 	convertPoll      = 100 * time.Millisecond // where a notification got lost
 	otherPoll        = time.Second
-	expiryInterval   = time.Minute   // how late expired files may go, where they are kept longer than that
+	expiryInterval   = time.Minute   // how late expired files may go; less where RETENTION is shorter
 	orphanInterval   = 6 * time.Hour // lists the whole bucket
 	stopAfterTimeout = 5 * time.Second
 )
