@@ -48,7 +48,9 @@ type Element struct {
 	Children []Element // list: items; list item: nested lists; figure: text inside
 	Grid     *Grid     // table
 	Image    int       // figure: index of its image object on the page + 1, 0 = none (drawing)
-	// Continues is true where the element goes on from the previous page or column: writers join it.
+	Alt      string    // figure: the text that stands for it in the file's own tags, "" when none
+	// Continues is true where the element goes on from the previous page or column: writers join it. A table goes
+	// on in the next one that says so.
 	Continues bool
 	FontName  string  // the predominant font
 	FontSize  float64 // its size in points
@@ -83,7 +85,12 @@ type Run struct {
 // Grid is a table: Rows × Cols slots covered by cells without overlap.
 type Grid struct {
 	Rows, Cols int
-	Cells      []Cell // in row-major order of their top-left slot
+	// HeaderRows is the number of rows at the top that name the columns. In a table that goes on from the page
+	// before they repeat the first part's: joined tables have them once.
+	HeaderRows int
+	// RowContinues: the first row below the header rows is the rest of the last row of the part before.
+	RowContinues bool
+	Cells        []Cell // in row-major order of their top-left slot
 }
 
 // Cell is one table cell.
