@@ -3,6 +3,7 @@
 // without them it says so and ends well.
 //
 //	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc]
+//	go run ./internal/quality -tables-f1 N [-shared DIR] [-tables default|cluster]
 package main
 
 import (
@@ -42,6 +43,7 @@ func main() {
 type settings struct {
 	shared, keep, tables string
 	perDoc               bool
+	tablesF1             int
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -51,8 +53,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&s.keep, "keep", "", "keep the Markdown in this folder")
 	flags.StringVar(&s.tables, "tables", "default", "table_method: default or cluster")
 	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first")
+	flags.IntVar(&s.tablesF1, "tables-f1", 0, "score the folder corpus/tables instead and list this many of its worst documents")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if s.tablesF1 > 0 {
+		return runTables(ctx, filepath.Join(s.shared, "corpus", "tables"), s.tables, s.tablesF1, out)
 	}
 	bench, err := filepath.Abs(filepath.Join(s.shared, "bench"))
 	if err != nil {
@@ -85,11 +91,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return score(ctx, bench, dir, s.perDoc, out)
 }
 
-// convertAll writes the Markdown of every PDF to dir and prints how long a page takes in a warm engine.
-func convertAll(ctx context.Context, pdfs []string, dir, tables string, out io.Writer) (err error) {
+// newEngine makes an engine of one child, which is this program.
+func newEngine() (*engine.Engine, error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -97,9 +103,24 @@ func convertAll(ctx context.Context, pdfs []string, dir, tables string, out io.W
 	}
 	cache = filepath.Join(cache, "ragify")
 	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Config{Command: []string{exe, childArgument}, Children: 1, CacheDir: cache})
+}
+
+// runTables scores the tables of dir with an engine of its own.
+func runTables(ctx context.Context, dir, method string, worst int, out io.Writer) (err error) {
+	e, err := newEngine()
+	if err != nil {
 		return err
 	}
-	e, err := engine.New(engine.Config{Command: []string{exe, childArgument}, Children: 1, CacheDir: cache})
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return scoreTables(ctx, e, dir, method, worst, out)
+}
+
+// convertAll writes the Markdown of every PDF to dir and prints how long a page takes in a warm engine.
+func convertAll(ctx context.Context, pdfs []string, dir, tables string, out io.Writer) (err error) {
+	e, err := newEngine()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// tableScore is the result of one document.
+type tableScore struct {
+	name, group string
+	tally       tally
+}
+
+// scoreTables converts the documents of dir (a folder with an index.tsv of expected tables) with a table_method, and
+// prints how well the cell adjacency relations of their tables are found: for each collection and for all, precision,
+// recall and F1 as means over documents, F1 over the relations of all documents together, and the worst documents.
+//
+// The variant of the competition's measure: texts are compared without white space and special characters, exactly.
+// Where a document's tables are all known with their merged cells (ICDAR 2013), each expected table is matched with at
+// most one of its page, and tables that are none count against precision. The expectations of Tabula and Camelot are
+// rows of strings, often of a part of the page: found tables are cut to that part and flattened like them, and only
+// those that have something in common with the expectation count.
+func scoreTables(ctx context.Context, e *engine.Engine, dir, method string, worst int, out io.Writer) error {
+	list, err := readIndex(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(out, "SKIPPED: no expected tables in %s\n", dir)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "ragify-tables")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	o := option.Default()
+	o.TableMethod, o.Format = method, []option.Format{option.JSON}
+	var scores []tableScore
+	for i := range list {
+		stem := fmt.Sprintf("%d", i)
+		if _, err := e.Convert(ctx, engine.Request{Source: list[i].pdf, OutDir: temp, Stem: stem, Options: o}, nil); err != nil {
+			return fmt.Errorf("%s: %w", list[i].name, err)
+		}
+		data, err := os.ReadFile(filepath.Join(temp, stem+".json"))
+		if err != nil {
+			return err
+		}
+		var r result
+		if err := json.Unmarshal(data, &r); err != nil {
+			return fmt.Errorf("%s: %w", list[i].name, err)
+		}
+		scores = append(scores, tableScore{list[i].name, list[i].group, list[i].score(&r)})
+	}
+	printTables(scores, worst, out)
+	return nil
+}
+
+// printTables prints the means of each group and of all, and the worst documents.
+func printTables(scores []tableScore, worst int, out io.Writer) {
+	groups := make(map[string][]tableScore)
+	for _, s := range scores {
+		groups[s.group] = append(groups[s.group], s)
+	}
+	const all = "all tables"
+	names := append(slices.Sorted(maps.Keys(groups)), all)
+	groups[all] = scores
+	for _, name := range names {
+		var p, r, f float64
+		var sum tally
+		for _, s := range groups[name] {
+			p, r, f, sum = p+s.tally.precision(), r+s.tally.recall(), f+s.tally.f1(), sum.add(s.tally)
+		}
+		n := float64(max(len(groups[name]), 1))
+		fmt.Fprintf(out, "%-11s  n=%d cell adjacency F1 %.4f (P %.4f, R %.4f, all relations together F1 %.4f)\n",
+			name, len(groups[name]), f/n, p/n, r/n, sum.f1())
+	}
+	sorted := slices.Clone(scores)
+	slices.SortStableFunc(sorted, func(a, b tableScore) int {
+		switch x, y := a.tally.f1(), b.tally.f1(); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	for _, s := range sorted[:min(worst, len(sorted))] {
+		fmt.Fprintf(out, "  %-45s F1 %.3f  P %.3f  R %.3f  %d expected, %d found, %d correct\n",
+			s.name, s.tally.f1(), s.tally.precision(), s.tally.recall(), s.tally.expected, s.tally.found, s.tally.correct)
+	}
+}
+
+// result is what the evaluator reads of the JSON output.
+type result struct {
+	Pages []pageSize `json:"pages"`
+	Kids  []element  `json:"kids"`
+}
+
+type pageSize struct {
+	Number int     `json:"number"`
+	Height float64 `json:"height"`
+}
+
+type element struct {
+	Type  string      `json:"type"`
+	Page  int         `json:"page_number"`
+	Cells []foundCell `json:"cells"`
+	Kids  []element   `json:"kids"`
+}
+
+type foundCell struct {
+	Row     int        `json:"row"`
+	Col     int        `json:"column"`
+	RowSpan int        `json:"row_span"`
+	ColSpan int        `json:"column_span"`
+	BBox    [4]float64 `json:"bbox"`
+	Content string     `json:"content"`
+}
+
+// score compares a result with the expectation.
+func (e *expectation) score(r *result) tally {
+	var expected []table
+	for _, g := range e.tables {
+		expected = append(expected, table{g.page, relations(g.cells)})
+	}
+	if !e.flat {
+		return compareTables(expected, r.tables(nil, keepSpans), true)
+	}
+	// A flat expectation has the text of merged cells in the first slot or, by Camelot's option copy_text, in all.
+	first := comparePooled(expected, r.tables(e.area, firstSlot))
+	every := comparePooled(expected, r.tables(e.area, everySlot))
+	if every.f1() > first.f1() {
+		return every
+	}
+	return first
+}
+
+// spanning is how merged cells are read.
+type spanning int
+
+const (
+	keepSpans spanning = iota
+	firstSlot          // their text is in their first slot, the others are blank
+	everySlot          // their text is in each of their slots
+)
+
+// tables gives the tables of a result, cut to an area.
+func (r *result) tables(a *area, how spanning) []table {
+	heights := make(map[int]float64)
+	for _, p := range r.Pages {
+		heights[p.Number] = p.Height
+	}
+	var out []table
+	var walk func([]element)
+	walk = func(list []element) {
+		for _, e := range list {
+			walk(e.Kids)
+			if e.Type != "table" {
+				continue
+			}
+			var cells []cell
+			for _, c := range e.Cells {
+				if !a.holds((c.BBox[0]+c.BBox[2])/2, (c.BBox[1]+c.BBox[3])/2, heights[e.Page]) {
+					continue
+				}
+				k := cell{c.Row, c.Col, c.Row + c.RowSpan - 1, c.Col + c.ColSpan - 1, c.Content}
+				switch how {
+				case keepSpans:
+					cells = append(cells, k)
+				case firstSlot:
+					cells = append(cells, cell{k.row, k.col, k.row, k.col, k.text})
+				case everySlot:
+					for row := k.row; row <= k.lastRow; row++ {
+						for col := k.col; col <= k.lastCol; col++ {
+							cells = append(cells, cell{row, col, row, col, k.text})
+						}
+					}
+				}
+			}
+			out = append(out, table{e.Page, relations(cells)})
+		}
+	}
+	walk(r.Kids)
+	return out
+}
