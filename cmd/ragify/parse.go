@@ -21,6 +21,7 @@ import (
 	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/export"
 	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/workbench"
 )
 
 // parseFlags are the flags of ragify parse.
@@ -28,6 +29,7 @@ type parseFlags struct {
 	formats []string
 	options string
 	outDir  string
+	debug   string
 	jobs    int
 	timeout time.Duration
 }
@@ -35,7 +37,7 @@ type parseFlags struct {
 func (a *app) parseCommand() *cobra.Command {
 	var f parseFlags
 	cmd := &cobra.Command{
-		Use:   "parse [-f FORMATS] [--options JSON] [-o DIR] [--jobs N] FILE|DIR…",
+		Use:   "parse [-f FORMATS] [--options JSON] [-o DIR] [--debug DIR] [--jobs N] FILE|DIR…",
 		Short: "Convert PDFs right here, without a server",
 		Long: `Convert PDFs with the same engine and options as the service, offline.
 
@@ -45,17 +47,23 @@ of one file goes to standard output.
 
 The options are those of the API, as a JSON object; "password" opens encrypted files.
 
+With --debug, DIR/report/index.html shows for every page of report.pdf what each stage saw, from glyphs to
+elements in reading order, and DIR/report/page-0001.svg is the first page alone. With neither -o nor -f these
+drawings are all that is made.
+
 The exit status is 0 when everything was converted, 1 when some files failed (each is named on standard
 error), and 2 when the command line cannot be carried out.`,
 		Example: `  ragify parse report.pdf
   ragify parse -f markdown,json -o out report.pdf invoices/
-  ragify parse --options '{"pages":"1-3","include_header_footer":true}' report.pdf > start.md`,
+  ragify parse --options '{"pages":"1-3","include_header_footer":true}' report.pdf > start.md
+  ragify parse --debug why report.pdf`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.parse(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringSliceVarP(&f.formats, "format", "f", nil, "formats to make, separated by commas: "+formatNames()+" (default markdown)")
 	cmd.Flags().StringVar(&f.options, "options", "", "options of the conversion, a JSON object")
 	cmd.Flags().StringVarP(&f.outDir, "output", "o", "", "folder to write the results to")
+	cmd.Flags().StringVar(&f.debug, "debug", "", "folder for drawings of what the engine saw on each page")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "files to convert at once")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 10*time.Minute, "longest time for one file")
 	return cmd
@@ -67,7 +75,7 @@ func (a *app) parse(ctx context.Context, f parseFlags, args []string) (err error
 		return err
 	}
 	inputs, failed := collect(args)
-	if f.outDir == "" && (len(inputs)+len(failed) != 1 || len(opts.Format) != 1) {
+	if f.outDir == "" && len(opts.Format) > 0 && (len(inputs)+len(failed) != 1 || len(opts.Format) != 1) {
 		return usagef("several results need a folder to go to: give one with -o")
 	}
 	if inputs, err = distinct(inputs); err != nil {
@@ -105,6 +113,9 @@ func (f parseFlags) check() (option.Options, error) {
 			return opts, usagef("-f: %s", sentence(err))
 		}
 		opts.Format = formats.Format
+	}
+	if f.debug != "" && f.outDir == "" && len(f.formats) == 0 {
+		opts.Format = nil // the drawings are what is asked for
 	}
 	for _, format := range opts.Format {
 		if !export.Available(format) {
@@ -222,6 +233,11 @@ func (a *app) convertAll(ctx context.Context, f parseFlags, opts option.Options,
 		return err
 	}
 	defer os.RemoveAll(scratch)
+	if f.debug != "" {
+		if err := os.MkdirAll(f.debug, 0o755); err != nil {
+			return usagef("--debug: %v", err)
+		}
+	}
 	children := min(f.jobs, len(inputs))
 	command, err := engineChild()
 	if err != nil {
@@ -236,7 +252,7 @@ func (a *app) convertAll(ctx context.Context, f parseFlags, opts option.Options,
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
-	c := converter{engine: eng, options: opts, timeout: f.timeout, scratch: scratch, outDir: f.outDir, stdout: a.stdout, report: report}
+	c := converter{engine: eng, options: opts, timeout: f.timeout, scratch: scratch, outDir: f.outDir, debugDir: f.debug, stdout: a.stdout, report: report}
 	var g errgroup.Group
 	g.SetLimit(children)
 	for i, in := range inputs {
@@ -273,13 +289,14 @@ func scratchDir(outDir string) (string, error) {
 
 // converter makes the results of one file after another.
 type converter struct {
-	engine  *engine.Engine
-	options option.Options
-	timeout time.Duration
-	scratch string
-	outDir  string // "": to stdout
-	stdout  io.Writer
-	report  *reporter
+	engine   *engine.Engine
+	options  option.Options
+	timeout  time.Duration
+	scratch  string
+	outDir   string // "": to stdout
+	debugDir string // "": no drawings
+	stdout   io.Writer
+	report   *reporter
 }
 
 // convert makes the results of the i-th input. Either all of them appear or none.
@@ -291,7 +308,11 @@ func (c converter) convert(ctx context.Context, i int, in input) (_ []document.W
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	res, err := c.engine.Convert(ctx, engine.Request{Source: in.path, OutDir: dir, Stem: filepath.Base(in.stem), Options: c.options}, c.report.page)
+	r := engine.Request{Source: in.path, OutDir: dir, Stem: filepath.Base(in.stem), Options: c.options}
+	if c.debugDir != "" {
+		r.DebugDir = filepath.Join(c.debugDir, in.stem)
+	}
+	res, err := c.engine.Convert(ctx, r, c.report.page)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return nil, fmt.Errorf("not converted within %s; --timeout allows more", c.timeout)
@@ -302,6 +323,9 @@ func (c converter) convert(ctx context.Context, i int, in input) (_ []document.W
 		if err := c.deliver(filepath.Join(dir, out.Name), filepath.Join(filepath.Dir(in.stem), out.Name)); err != nil {
 			return nil, err
 		}
+	}
+	if c.debugDir != "" {
+		c.report.line("%s: see %s", in.path, filepath.Join(r.DebugDir, workbench.IndexName))
 	}
 	return res.Warnings, nil
 }

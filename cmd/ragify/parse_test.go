@@ -130,6 +130,45 @@ func TestParse(t *testing.T) {
 			}
 		}
 	})
+	t.Run("--debug draws every page of every file, and says where", func(t *testing.T) {
+		drawn := filepath.Join(t.TempDir(), "why")
+		two := write(t, "two.pdf", pdftest.Pages(2))
+		o := ragify(t, env, "parse", "--debug", drawn, one, two)
+		if o.code != exitOK || o.stdout != "" {
+			t.Fatalf("%+v", o)
+		}
+		for _, path := range []string{"one", "two"} {
+			if index := filepath.Join(drawn, path, "index.html"); !strings.Contains(o.stderr, "see "+index) {
+				t.Errorf("standard error %q does not name %s", o.stderr, index)
+			}
+		}
+		want := []string{
+			"one/index.html", "one/page-0001.svg", "one/page-0002.svg", "one/page-0003.svg",
+			"two/index.html", "two/page-0001.svg", "two/page-0002.svg",
+		}
+		if diff := cmp.Diff(want, tree(t, drawn)); diff != "" {
+			t.Error(diff)
+		}
+		page, err := os.ReadFile(filepath.Join(drawn, "two", "page-0002.svg"))
+		for _, part := range []string{"data:image/png;base64,", "Page 2 of 2", `<g id="e1" class="`, `<g id="lines">`, "</svg>"} {
+			if err != nil || !bytes.Contains(page, []byte(part)) {
+				t.Errorf("%v: the page lacks %s", err, part)
+			}
+		}
+	})
+	t.Run("--debug goes with results and with options", func(t *testing.T) {
+		drawn, out := t.TempDir(), t.TempDir()
+		ragifyOK(t, env, "parse", "--debug", drawn, "-o", out, "--options", `{"pages":"2"}`, one)
+		if diff := cmp.Diff([]string{"one.md"}, tree(t, out)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"one/index.html", "one/page-0002.svg"}, tree(t, drawn)); diff != "" {
+			t.Error(diff)
+		}
+		if out := ragifyOK(t, env, "parse", "--debug", drawn, "-f", "text", one); !strings.Contains(out, "Page 3 of 3") {
+			t.Errorf("text %q", out)
+		}
+	})
 	t.Run("what cannot be carried out is a usage error", func(t *testing.T) {
 		for name, args := range map[string][]string{
 			"nothing to do":            {},
@@ -141,6 +180,7 @@ func TestParse(t *testing.T) {
 			"options are not JSON":     {"--options", `pages=1`, one},
 			"no jobs":                  {"--jobs", "0", one},
 			"a file for a folder":      {"-o", one, one},
+			"drawings into a file":     {"--debug", one, one},
 			"results that collide":     {"-o", t.TempDir(), one, write(t, "one.pdf", pdftest.Pages(1))},
 		} {
 			if o := ragify(t, env, append([]string{"parse"}, args...)...); o.code != exitUsage || o.stdout != "" || !strings.HasPrefix(o.stderr, "ragify: ") {

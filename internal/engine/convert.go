@@ -29,7 +29,7 @@ func (s *server) convert(file *pdfium.File, r request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	doc, err := s.parse(file, pages, o)
+	doc, err := s.parse(file, pages, o, r.DebugDir)
 	if err != nil {
 		return Result{}, err
 	}
@@ -44,11 +44,16 @@ func (s *server) convert(file *pdfium.File, r request) (Result, error) {
 	return result, nil
 }
 
-// parse brings the pages through the layout, reporting progress.
-func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*document.Document, error) {
+// parse brings the pages through the layout, reporting progress. With a debugDir it draws there what the layout did.
+func (s *server) parse(file *pdfium.File, pages []int, o option.Options, debugDir string) (*document.Document, error) {
+	drawer, err := newDrawer(file, debugDir)
+	if err != nil {
+		return nil, err
+	}
 	analyzer := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough,
+		Trace: drawer.trace(),
 	})
 	keepOffPage := slices.Contains(o.ContentSafetyOff, "off-page") || slices.Contains(o.ContentSafetyOff, "all")
 	var found findings
@@ -66,6 +71,9 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*docum
 			found.look(&s.content)
 		}
 		analyzer.Add(&s.content)
+		if err := drawer.page(n); err != nil {
+			return nil, err
+		}
 		if now := time.Now(); now.Sub(reported) >= progressInterval || i == len(pages)-1 {
 			reported = now
 			if err := writeFrame(s.out, response{Progress: &progress{Done: i + 1, Total: len(pages)}}); err != nil {
@@ -75,7 +83,7 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options) (*docum
 	}
 	doc := analyzer.Document(file.Meta(), file.Outline(), file.NumPages())
 	doc.Warnings = append(doc.Warnings, found.warnings()...)
-	return doc, nil
+	return doc, drawer.finish(doc)
 }
 
 // dropOffPage removes glyphs and images that lie wholly off the page: no reader sees them. They are left

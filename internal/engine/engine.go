@@ -166,6 +166,10 @@ type Request struct {
 	OutDir  string // existing directory for the results
 	Stem    string // the results' file name without extension
 	Options option.Options
+	// DebugDir, when not "", is a directory that gets drawings of what the layout saw and made of every page, and
+	// a workbench.IndexName that leads through them. It is made when it is missing. Drawing takes much longer
+	// than converting.
+	DebugDir string
 }
 
 // Convert parses the selected pages and writes one file per format. progress, when not nil, is called
@@ -183,8 +187,14 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 	if r.OutDir, err = filepath.Abs(r.OutDir); err != nil {
 		return Result{}, err
 	}
+	if r.DebugDir != "" {
+		if r.DebugDir, err = filepath.Abs(r.DebugDir); err != nil {
+			return Result{}, err
+		}
+	}
 	resp, err := e.do(ctx, request{
 		Op: opConvert, Source: r.Source, OutDir: r.OutDir, Stem: r.Stem, Options: &r.Options, Password: r.Options.Password,
+		DebugDir: r.DebugDir,
 	}, progress)
 	if err != nil {
 		return Result{}, err

@@ -46,6 +46,7 @@ type request struct {
 	OutDir   string          `json:"out_dir,omitempty"`
 	Stem     string          `json:"stem,omitempty"`
 	Options  *option.Options `json:"options,omitempty"`
+	DebugDir string          `json:"debug_dir,omitempty"` // opConvert
 }
 
 // response is a frame from the child. Exactly one of its parts is set; all but Progress end the exchange.

@@ -20,6 +20,8 @@ type Options struct {
 	TableMethod      string // "default" (also ""): ruled and unmistakable tables; "cluster": more borderless ones
 	KeepHeaderFooter bool   // keep running headers and footers, as Header and Footer elements
 	Strikethrough    bool   // mark runs that a rule crosses out
+	// Trace, when not nil, is told of every page what the stages made of it. It costs as much time as the layout.
+	Trace func(Trace)
 }
 
 // Analyzer collects the pages of one file and makes a document of them. It is not safe for concurrent use.
@@ -44,27 +46,39 @@ func New(o Options) *Analyzer { return &Analyzer{options: o} }
 func (a *Analyzer) Add(c *document.Content) {
 	f := findFrame(c)
 	fonts := c.Fonts
-	frags, turned := makeFragments(cleanGlyphs(c, f))
+	trace := a.trace(c, f)
+	glyphs := cleanGlyphs(c, f)
+	trace.glyphs(glyphs)
+	frags, turned := makeFragments(glyphs)
+	trace.fragments(frags)
+	trace.fragments(turned)
 	linkPieces(frags, c.Links, f)
 	e := findEdges(c, f)
 	if a.options.Strikethrough {
 		strikePieces(frags, e)
 	}
+	trace.edges(e)
 	tables, rest := ruledTables(e, frags, fonts)
+	trace.tables(tables, "ruled")
 	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
 	rest, turned = settleTurned(rest, turned)
 	framed, rest := survey.framedTables(rest, tables)
+	trace.tables(framed, "framed")
 	tables = append(tables, framed...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height}
 	p.edgeRules(e, f)
-	for i, l := range a.readingOrder(atomsOf(rest, tables), survey) {
+	leaves := a.readingOrder(atomsOf(rest, tables), survey)
+	trace.columns(leaves)
+	for i, l := range leaves {
 		p.addLeaf(i, l, fonts)
 	}
 	p.addTurned(turned, f, fonts)
 	p.addFigures(c, f)
+	trace.blocks(p.blocks)
 	for _, b := range p.blocks {
 		b.finish(c.Number, f, fonts)
 	}
+	trace.deliver(a.options.Trace)
 	a.pages = append(a.pages, p)
 }
 
