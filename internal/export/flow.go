@@ -14,10 +14,20 @@ import (
 func flow(d *document.Document) []document.Page {
 	pages := make([]document.Page, len(d.Pages))
 	var open *document.Element // the paragraph or list item that may go on
+	var table *document.Grid   // the last table, joined so far; a copy once something was joined to it
 	for i := range d.Pages {
 		pages[i] = d.Pages[i]
 		list := make([]document.Element, 0, len(d.Pages[i].Elements)) // never grows: open points into it
 		for _, e := range d.Pages[i].Elements {
+			if e.Kind == document.Table && e.Grid != nil {
+				if e.Continues && table != nil && table.Cols == e.Grid.Cols {
+					appendGrid(table, e.Grid)
+					continue
+				}
+				joined := *e.Grid
+				joined.Cells = slices.Clip(joined.Cells)
+				e.Grid, table = &joined, &joined
+			}
 			if e.Continues && open != nil {
 				open.Lines = append(slices.Clip(open.Lines), e.Lines...)
 				continue
@@ -40,6 +50,42 @@ func flow(d *document.Document) []document.Page {
 		pages[i].Elements = list
 	}
 	return pages
+}
+
+// appendGrid adds the rows of part, which goes on from it, to a table: without its titles, and a row that the page's
+// end cut in two made whole. part stays as it is.
+func appendGrid(table, part *document.Grid) {
+	first, at := part.HeaderRows, table.Rows // the first row of part that counts, and where it goes
+	if part.RowContinues && table.Rows > 0 {
+		at--
+		table.Cells = slices.Clone(table.Cells)
+	}
+	for _, c := range part.Cells {
+		if c.Row < first {
+			continue
+		}
+		if c.Row == first && at < table.Rows {
+			if whole := cellAt(table, at, c.Col); whole != nil {
+				whole.Lines = append(slices.Clip(whole.Lines), c.Lines...)
+				whole.RowSpan = max(whole.RowSpan, at+c.RowSpan-whole.Row)
+				continue
+			}
+		}
+		c.Row += at - first
+		table.Cells = append(table.Cells, c)
+	}
+	table.Rows = at + part.Rows - first
+}
+
+// cellAt is the cell of g that covers a slot, nil when there is none.
+func cellAt(g *document.Grid, row, col int) *document.Cell {
+	for i := len(g.Cells) - 1; i >= 0; i-- {
+		c := &g.Cells[i]
+		if c.Row <= row && row < c.Row+c.RowSpan && c.Col <= col && col < c.Col+c.ColSpan {
+			return c
+		}
+	}
+	return nil
 }
 
 // separator fills in the number of the page that follows.

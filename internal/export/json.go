@@ -45,6 +45,8 @@ type jsonElement struct {
 	Marker     string        `json:"marker,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
 	Continues  bool          `json:"continues,omitempty"`
+	HeaderRows *int          `json:"header_rows,omitempty"`
+	RowGoesOn  bool          `json:"row_continues,omitempty"`
 	Rows       [][]string    `json:"rows,omitempty"`
 	Cells      []jsonCell    `json:"cells,omitempty"`
 	Kids       []jsonElement `json:"kids,omitempty"`
@@ -135,6 +137,9 @@ func toJSON(e *document.Element, o option.Options) jsonElement {
 		out.Ordered = &e.Ordered
 	case document.Table:
 		out.Rows, out.Cells = jsonTable(e.Grid, o)
+		if e.Grid != nil {
+			out.HeaderRows, out.RowGoesOn = &e.Grid.HeaderRows, e.Grid.RowContinues
+		}
 	}
 	for i := range e.Children {
 		out.Kids = append(out.Kids, toJSON(&e.Children[i], o))

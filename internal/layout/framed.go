@@ -12,6 +12,7 @@ import (
 type surveyor struct {
 	edges  edges
 	fills  []document.Box // backgrounds that are no page background
+	colors []uint32       // of fills
 	curves []document.Box
 	fonts  []document.Font
 	eager  bool
@@ -26,7 +27,7 @@ func newSurveyor(c *document.Content, f frame, e edges, eager bool) *surveyor {
 		r := &c.Rules[i]
 		switch b := f.box(r.Box); {
 		case r.Kind == document.RuleFill && visible(r, b, f):
-			s.fills = append(s.fills, b)
+			s.fills, s.colors = append(s.fills, b), append(s.colors, r.Color)
 		case r.Kind == document.RuleCurve && !thinCurve(b):
 			s.curves = append(s.curves, b)
 		}

@@ -2,9 +2,10 @@
 //
 // One page goes through these stages, each in a file of its own: the frame in which its text is upright
 // (orient), clean glyphs (glyphs), fragments of lines (fragments), edges and ruled tables (edges, lattice,
-// tables), reading order (order), lines, paragraphs and list items (lines, paragraphs, marks). What needs the
-// whole document follows at its end: running headers and footers (running), headings and their levels
-// (headings, levels), captions and notes (notes), lists (lists), texts that go on in the next column or page (flow).
+// tables), reading order (order), lines, paragraphs and list items (lines, paragraphs, marks), titles of
+// tables (tableheads). What needs the whole document follows at its end: running headers and footers (running),
+// headings and their levels (headings, levels), captions and notes (notes), lists (lists), texts and tables that
+// go on in the next column or page (flow, tableflow).
 package layout
 
 import (
@@ -34,6 +35,7 @@ type Analyzer struct {
 type page struct {
 	number        int
 	width, height float64
+	frame         frame
 	blocks        []*block
 	headRule      float64 // y of a rule across the page below its running head, 0 when there is none
 	footRule      float64 // the same above its foot
@@ -65,13 +67,14 @@ func (a *Analyzer) Add(c *document.Content) {
 	framed, rest := survey.framedTables(rest, tables)
 	trace.tables(framed, "framed")
 	tables = append(tables, framed...)
-	p := &page{number: c.Number, width: c.Width, height: c.Height}
+	p := &page{number: c.Number, width: c.Width, height: c.Height, frame: f}
 	p.edgeRules(e, f)
 	leaves := a.readingOrder(atomsOf(rest, tables), survey)
 	trace.columns(leaves)
 	for i, l := range leaves {
 		p.addLeaf(i, l, fonts)
 	}
+	survey.findHeaders(p.blocks)
 	p.addTurned(turned, f, fonts)
 	p.addFigures(c, f)
 	trace.blocks(p.blocks)
@@ -151,6 +154,7 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	marked := markHeadings(a.pages, outline)
 	setLevels(a.pages, marked)
 	joinFlow(a.pages)
+	joinTables(a.pages)
 	d := &document.Document{Meta: meta, NumPages: numPages}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())

@@ -14,6 +14,7 @@ type block struct {
 	kind      document.Kind
 	lines     []line
 	grid      *document.Grid
+	shape     *tableShape // tables: their columns and rows as they are printed
 	box       document.Box
 	style     style
 	order     int     // of its first text in the PDF
@@ -302,14 +303,22 @@ func sentenceEnds(r rune) bool { return strings.ContainsRune(".!?:;。！？", r
 
 // join decides how a line connects to the next one of its paragraph.
 func join(a, b *line) document.Join {
-	last := []rune(a.pieces[len(a.pieces)-1].text)
-	next := firstRune(b)
+	last := &a.pieces[len(a.pieces)-1]
+	return joinTexts(last.text, firstRune(b), last.hyphen)
+}
+
+// joinTexts decides how a text that ends in the word last connects to one that begins with next. hyphen is true where
+// the PDF itself says that last ends in one that only the line end brought about.
+func joinTexts(word string, next rune, hyphen bool) document.Join {
+	last := []rune(word)
+	if len(last) == 0 {
+		return document.JoinSpace
+	}
 	end := last[len(last)-1]
 	if cjk(end) && cjk(next) {
 		return document.JoinNone
 	}
 	if end == '-' || end == 0x2010 {
-		hyphen := a.pieces[len(a.pieces)-1].hyphen
 		if len(last) > 1 && unicode.IsLetter(last[len(last)-2]) && unicode.IsLower(next) && (hyphen || unicode.IsLower(last[len(last)-2])) {
 			return document.JoinHyphen
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -117,11 +118,9 @@ func expectedMarkdown(doc *document.Document, o option.Options) (blocks []string
 		for k := range p.Elements {
 			e := &p.Elements[k]
 			switch {
+			case e.Kind == document.Table && e.Continues:
 			case e.Kind == document.Table:
-				blocks = append(blocks, fmt.Sprintf("table %d×%d", e.Grid.Rows, e.Grid.Cols))
-				for _, c := range e.Grid.Cells {
-					b.WriteString(elementText(c.Lines, o))
-				}
+				blocks = append(blocks, expectedTable(&b, doc.Pages[i:], k, o))
 			case e.Kind == document.List:
 				blocks = append(blocks, fmt.Sprintf("list ordered=%t %s", decimalList(e), expectedItems(&b, e, o)))
 			case e.Kind == document.Figure:
@@ -139,6 +138,53 @@ func expectedMarkdown(doc *document.Document, o option.Options) (blocks []string
 		}
 	}
 	return blocks, b.String()
+}
+
+// expectedTable writes the text of the table that is element k of the first page, with the parts of it that follow.
+func expectedTable(b *strings.Builder, pages []document.Page, k int, o option.Options) string {
+	var rows [][][]document.Line // of the cells that begin there, by column
+	cols := pages[0].Elements[k].Grid.Cols
+	for _, p := range pages {
+		for ; k < len(p.Elements); k++ {
+			e := &p.Elements[k]
+			if e.Kind != document.Table {
+				continue
+			}
+			if len(rows) > 0 && !e.Continues {
+				pages = nil
+				break
+			}
+			skip := 0
+			if e.Continues {
+				skip = e.Grid.HeaderRows
+			}
+			at := len(rows)
+			if e.Grid.RowContinues {
+				at--
+			}
+			for r := skip; r < e.Grid.Rows; r++ {
+				if at+r-skip == len(rows) {
+					rows = append(rows, make([][]document.Line, cols))
+				}
+			}
+			for _, c := range e.Grid.Cells {
+				if c.Row >= skip {
+					slot := &rows[at+c.Row-skip][c.Col]
+					*slot = append(slices.Clone(*slot), c.Lines...)
+				}
+			}
+		}
+		if pages == nil {
+			break
+		}
+		k = 0
+	}
+	for _, row := range rows {
+		for _, lines := range row {
+			b.WriteString(elementText(lines, o))
+		}
+	}
+	return fmt.Sprintf("table %d×%d", len(rows), cols)
 }
 
 func expectedItems(b *strings.Builder, list *document.Element, o option.Options) string {

@@ -177,6 +177,7 @@ func fillLattice(l *lattice, frags []fragment, fonts []document.Font) *block {
 	}
 	t := newTable(l, spans, content, fonts)
 	t.order = order
+	t.shape.ruled = true
 	g := t.grid
 	if g.Rows < 2 || g.Cols < 2 || float64(filled(g)) < leastFilled*float64(len(g.Cells)) || filled(g) < 3 {
 		return nil
@@ -310,6 +311,17 @@ func newTable(l *lattice, spans []span, content [][]fragment, fonts []document.F
 	rowAt, rows := renumber(rowUsed)
 	colAt, cols := renumber(colUsed)
 	b := &block{kind: document.Table, box: l.box(), grid: &document.Grid{Rows: rows, Cols: cols}}
+	b.shape = newTableShape(rows, cols)
+	for c := range colUsed {
+		if colUsed[c] {
+			b.shape.columns[colAt[c]] = interval{l.xs[c], l.xs[c+1]}
+		}
+	}
+	for r := range rowUsed {
+		if rowUsed[r] {
+			b.shape.rows[rowAt[r]].extent = interval{l.ys[r], l.ys[r+1]}
+		}
+	}
 	weights := make(styleWeights)
 	for i, s := range spans {
 		row, col := rowAt[s.row], colAt[s.col]
@@ -325,6 +337,7 @@ func newTable(l *lattice, spans []span, content [][]fragment, fonts []document.F
 		for k := range lines {
 			weights.add(&lines[k])
 		}
+		b.shape.add(row, col, lastCol, lines)
 		b.grid.Cells = append(b.grid.Cells, document.Cell{
 			Row: row, Col: col, RowSpan: lastRow - row + 1, ColSpan: lastCol - col + 1,
 			Box:   document.Box{Left: l.xs[s.col], Top: l.ys[s.row], Right: l.xs[s.lastCol+1], Bottom: l.ys[s.lastRow+1]},
