@@ -3,8 +3,11 @@ package layout_test
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -15,6 +18,7 @@ import (
 //	font NAME BASE [bold] [italic] [fixed]   R (Times-Roman), B (bold) and I (italic) are there already
 //	text X Y SIZE FONT "STRING" [KEY=VALUE…] a line of text on baseline Y; a character is half its size wide
 //	     angle=DEGREES track=POINTS color=RRGGBB invalid
+//	     rtl   from X to the left, numbers and Latin words in it the other way round; down   upright characters below each other, the first one's top at Y
 //	para X Y SIZE LEADING FONT               lines of text until an empty line
 //	line|fill|stroke|curve X0 Y0 X1 Y1 [RRGGBB]
 //	image X0 Y0 X1 Y1
@@ -134,7 +138,7 @@ type textStyle struct {
 	size, angle, track float64
 	font               int32
 	color              uint32
-	invalid            bool
+	invalid, rtl, down bool
 }
 
 func (p *contentParser) text(rest string) error {
@@ -173,6 +177,10 @@ func (p *contentParser) text(rest string) error {
 			style.color = uint32(rgb)<<8 | 0xFF
 		case "invalid":
 			style.invalid = true
+		case "rtl":
+			style.rtl = true
+		case "down":
+			style.down = true
 		default:
 			return fmt.Errorf("unknown key %q", key)
 		}
@@ -202,11 +210,23 @@ func (p *contentParser) para(fields []string) error {
 func (p *contentParser) show(x, y float64, s string, style textStyle) {
 	sin, cos := math.Sincos(style.angle * math.Pi / 180)
 	along := 0.0
+	if style.down {
+		y += 0.88 * style.size // where fonts have the baseline in the square of an ideograph
+	}
+	if style.rtl {
+		s = leftRun.ReplaceAllStringFunc(s, reversed)
+	}
 	p.object++
 	for _, r := range s {
 		width := style.size / 2
 		if r >= 0x2E80 {
 			width = style.size
+		}
+		if unicode.Is(unicode.Mn, r) {
+			width = 0
+		}
+		if style.rtl {
+			x -= width + style.track
 		}
 		g := document.Glyph{
 			Rune: r, OriginX: x + along*cos, OriginY: y + along*sin, Size: style.size, Angle: style.angle,
@@ -221,8 +241,22 @@ func (p *contentParser) show(x, y float64, s string, style textStyle) {
 			g.Box = document.Box{}
 		}
 		p.page().Glyphs = append(p.page().Glyphs, g)
-		along += width + style.track
+		switch {
+		case style.down:
+			y += style.size
+		case !style.rtl:
+			along += width + style.track
+		}
 	}
+}
+
+// leftRun is what keeps its direction in a line that runs from right to left.
+var leftRun = regexp.MustCompile(`[0-9A-Za-z]([0-9A-Za-z .,:]*[0-9A-Za-z])?`)
+
+func reversed(s string) string {
+	runes := []rune(s)
+	slices.Reverse(runes)
+	return string(runes)
 }
 
 // turnedBox is the bounding box of a glyph's rectangle around its origin.

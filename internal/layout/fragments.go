@@ -25,6 +25,10 @@ type piece struct {
 	link   string // URI
 	strike bool   // crossed out
 	hyphen bool   // ends in a hyphen that PDFium holds for one at a line end
+	// On pages with right-to-left text: the characters in the order of the frame, with their marks, and whether the
+	// frame is mirrored. See bidi.
+	shown    []string
+	mirrored bool
 }
 
 // A fragment is a stretch of text on one baseline without a wide gap: a line of a paragraph, a table
@@ -50,6 +54,9 @@ const (
 	// wordGap is the least gap that separates words where the PDF shows no space. Spaces are 0.2 to 0.33
 	// in text fonts, a bit less when a justified line is squeezed; kerning moves letters by up to 0.1.
 	wordGap = 0.15
+	// bidiGap is the same between fragments on pages with right-to-left text, which one word may be cut into. Between
+	// boxes of ink it is wider than between advances, and so are spaces.
+	bidiGap = 0.22
 	// fragmentGap ends a fragment. Justified text in narrow columns has spaces of up to one em, and is put
 	// together again as a line; gaps between table columns and gutters start at about one em.
 	fragmentGap = 0.9
@@ -75,18 +82,28 @@ type fragmentBuilder struct {
 	turned bool
 	gap    bool // a space was shown since the last glyph
 	spaced []bool
+	frame  frame
+
+	// Only on pages with right-to-left text, where a fragment may grow to the left.
+	left   float64
+	back   bool      // it does
+	kind   uint8     // as of runKind
+	spaces []float64 // middles of the spaces shown since it began
 }
 
 // makeFragments groups glyphs to fragments: first in the order in which the page shows them, which keeps
 // overlapping texts apart, then neighbours on a baseline that were shown at different times.
 // Turned text is kept apart.
-func makeFragments(glyphs []glyph) (upright, turned []fragment) {
+func makeFragments(glyphs []glyph, f frame) (upright, turned []fragment) {
 	var out []fragment
-	b := fragmentBuilder{}
+	b := fragmentBuilder{frame: f}
 	for i := range glyphs {
 		g := &glyphs[i]
 		if g.space {
 			b.gap = true
+			if f.bidi {
+				b.spaces = append(b.spaces, (g.left+g.right)/2)
+			}
 			continue
 		}
 		if len(b.glyphs) > 0 && !b.accepts(g) {
@@ -94,7 +111,7 @@ func makeFragments(glyphs []glyph) (upright, turned []fragment) {
 		}
 		if len(b.glyphs) == 0 {
 			b.start, b.base, b.size, b.angle, b.turned = i, g.base, g.size, g.angle, g.turned
-			b.gap = false
+			b.gap, b.back, b.kind, b.spaces = false, false, 0, b.spaces[:0]
 		}
 		b.add(*g)
 	}
@@ -115,9 +132,16 @@ func (b *fragmentBuilder) accepts(g *glyph) bool {
 	}
 	em := math.Max(b.size, g.size)
 	gap := g.left - b.right
-	if rtl(g.r) && gap < 0 {
-		first := b.glyphs[len(b.glyphs)-1]
-		gap = first.left - g.right
+	if b.frame.bidi {
+		if kind := runKind(g.r); kind != 0 && b.kind != 0 && kind != b.kind {
+			return false // shown in another direction: their places decide how they follow each other
+		}
+		if len(b.glyphs) == 1 {
+			b.back = g.left+g.right < b.left+b.right
+		}
+		if b.back {
+			gap = b.left - g.right
+		}
 	}
 	if gap < -backtrack*em || gap > fragmentGap*em {
 		return false
@@ -144,6 +168,12 @@ func (b *fragmentBuilder) add(g glyph) {
 	}
 	b.spaced = append(b.spaced, b.gap)
 	b.gap = false
+	if b.frame.bidi {
+		if kind := runKind(g.r); kind != 0 {
+			b.kind = kind
+		}
+		b.left = g.left
+	}
 	b.glyphs = append(b.glyphs, g)
 	b.right = g.right
 }
@@ -152,6 +182,9 @@ func (b *fragmentBuilder) add(g glyph) {
 func (b *fragmentBuilder) flush(out []fragment) []fragment {
 	if len(b.glyphs) == 0 {
 		return out
+	}
+	if b.frame.bidi {
+		b.sort()
 	}
 	f := fragment{base: b.base, size: b.size, order: b.start, turned: b.turned}
 	threshold := b.spaceThreshold()
@@ -162,13 +195,28 @@ func (b *fragmentBuilder) flush(out []fragment) []fragment {
 		if !space && sameStyle(prev, g) {
 			continue
 		}
-		f.pieces = append(f.pieces, makePiece(b.glyphs[start:i], glue))
+		f.pieces = append(f.pieces, b.makePiece(b.glyphs[start:i], glue))
 		start, glue = i, !space
 	}
-	f.pieces = append(f.pieces, makePiece(b.glyphs[start:], glue))
+	f.pieces = append(f.pieces, b.makePiece(b.glyphs[start:], glue))
 	f.settle()
 	b.glyphs, b.spaced, b.gap = b.glyphs[:0], b.spaced[:0], false
 	return append(out, f)
+}
+
+// sort puts glyphs that were shown in any order into the order of the frame. Spaces are where they stand then.
+func (b *fragmentBuilder) sort() {
+	middle := func(g *glyph) float64 { return (g.left + g.right) / 2 }
+	slices.SortStableFunc(b.glyphs, func(x, y glyph) int { return compare(middle(&x), middle(&y)) })
+	slices.Sort(b.spaces)
+	k := 0
+	for i := range b.glyphs {
+		at := middle(&b.glyphs[i])
+		b.spaced[i] = false
+		for ; k < len(b.spaces) && b.spaces[k] < at; k++ {
+			b.spaced[i] = i > 0
+		}
+	}
 }
 
 // spaceThreshold is the gap in ems that separates words in this fragment. In letter-spaced text every
@@ -197,7 +245,7 @@ func sameStyle(a, b *glyph) bool {
 	return a.font == b.font && math.Abs(a.size-b.size) < 0.1*a.size && math.Abs(a.base-b.base) < 0.1*a.size
 }
 
-func makePiece(glyphs []glyph, glue bool) piece {
+func (b *fragmentBuilder) makePiece(glyphs []glyph, glue bool) piece {
 	first := &glyphs[0]
 	p := piece{base: first.base, size: first.size, font: first.font, color: first.color, object: first.object, glue: glue}
 	text := make([]rune, 0, len(glyphs)+2)
@@ -214,6 +262,12 @@ func makePiece(glyphs []glyph, glue bool) piece {
 		text = append(text, g.r)
 		text = append(text, []rune(g.extra)...)
 		p.box = p.box.Union(g.box)
+	}
+	if b.frame.bidi {
+		p.mirrored, p.shown = b.frame.mirrored, make([]string, len(glyphs))
+		for i := range glyphs {
+			p.shown[i] = string(glyphs[i].r) + glyphs[i].extra
+		}
 	}
 	p.hyphen = glyphs[len(glyphs)-1].hyphen
 	p.text = norm.NFC.String(string(text))
@@ -298,12 +352,12 @@ func mergeRow(out []fragment, frags []fragment, row []int) []fragment {
 		next := frags[i]
 		em := math.Max(cur.size, next.size)
 		gap := next.box.Left - cur.box.Right
-		if gap > fragmentGap*em || gap < -0.3*em || !onLine(cur.base, cur.size, next.base, next.size) || cur.rtl() {
+		if gap > fragmentGap*em || gap < -0.3*em || !onLine(cur.base, cur.size, next.base, next.size) {
 			out = append(out, cur)
 			cur = next
 			continue
 		}
-		next.pieces[0].glue = gap <= wordGap*em
+		next.pieces[0].glue = gap <= next.wordGap()*em
 		cur.pieces = append(slices.Clip(cur.pieces), next.pieces...)
 		cur.order = min(cur.order, next.order)
 		if next.size > cur.size*1.1 {
@@ -349,8 +403,16 @@ func scriptOf(s, host *fragment) bool {
 	return after > -touch*host.size && after < touch*host.size || before > -touch*host.size && before < touch*host.size
 }
 
+// wordGap is the gap in ems between this fragment's ink and that of another from which on there is a space.
+func (f *fragment) wordGap() float64 {
+	if f.pieces[0].shown != nil {
+		return bidiGap
+	}
+	return wordGap
+}
+
 // text is the fragment's text with single spaces between words.
-func (f *fragment) text() string { return joinPieces(f.pieces) }
+func (f *fragment) text() string { return joinPieces(logicalPieces(f.pieces)) }
 
 func joinPieces(pieces []piece) string {
 	var b []byte
@@ -361,20 +423,6 @@ func joinPieces(pieces []piece) string {
 		b = append(b, pieces[i].text...)
 	}
 	return string(b)
-}
-
-// rtl reports whether the fragment begins with a word of a right-to-left script.
-func (f *fragment) rtl() bool {
-	for _, r := range f.pieces[0].text {
-		if unicode.IsLetter(r) {
-			return rtl(r)
-		}
-	}
-	return false
-}
-
-func rtl(r rune) bool {
-	return r >= 0x590 && (unicode.Is(unicode.Hebrew, r) || unicode.Is(unicode.Arabic, r) || unicode.Is(unicode.Syriac, r) || unicode.Is(unicode.Thaana, r))
 }
 
 // cjk reports whether r belongs to a script that is written without spaces.

@@ -3,6 +3,7 @@ package layout
 import (
 	"math"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -40,6 +41,7 @@ const maxGlyphs = 300_000
 func cleanGlyphs(c *document.Content, f frame) []glyph {
 	out := make([]glyph, 0, min(len(c.Glyphs), maxGlyphs))
 	seen := newGlyphSet(min(len(c.Glyphs), maxGlyphs))
+	marks := false
 	for i := range c.Glyphs {
 		if len(out) == maxGlyphs {
 			break
@@ -47,6 +49,58 @@ func cleanGlyphs(c *document.Content, f frame) []glyph {
 		g, ok := cleanGlyph(&c.Glyphs[i], f)
 		if ok && (g.space || !seen.duplicate(&g)) {
 			out = append(out, g)
+			marks = marks || placedMark(g.r)
+		}
+	}
+	if marks {
+		out = attachMarks(out)
+	}
+	return out
+}
+
+// placedMark reports whether r is a combining mark that stands over or under its letter: those of scripts that run
+// from right to left, and those of no script. The marks of Indic and Southeast Asian scripts take room of their own,
+// and come in the order in which they are read.
+func placedMark(r rune) bool {
+	return r >= 0x300 && unicode.Is(unicode.Mn, r) &&
+		unicode.In(r, unicode.Inherited, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana)
+}
+
+// attachMarks makes combining marks part of the letters that they are printed over, whichever comes first in the file.
+func attachMarks(glyphs []glyph) []glyph {
+	const (
+		reach = 4   // glyphs before and after: a letter may have three marks
+		near  = 0.3 // ems from the middle of the mark to the letter
+	)
+	attached := make([]bool, len(glyphs))
+	for i := range glyphs {
+		m := &glyphs[i]
+		if !placedMark(m.r) {
+			continue
+		}
+		best, host := near*m.size, -1
+		for k := max(0, i-reach); k <= min(len(glyphs)-1, i+reach); k++ {
+			g := &glyphs[k]
+			if g.space || placedMark(g.r) || g.turned != m.turned || math.Abs(g.base-m.base) > m.size {
+				continue
+			}
+			x := (m.left + m.right) / 2
+			if !m.turned {
+				x = (m.box.Left + m.box.Right) / 2
+			}
+			if d := max(g.left-x, x-g.right, 0); d < best || d == best && k < i {
+				best, host = d, k
+			}
+		}
+		if host >= 0 {
+			glyphs[host].extra += string(m.r)
+			attached[i] = true
+		}
+	}
+	out := glyphs[:0]
+	for i := range glyphs {
+		if !attached[i] {
+			out = append(out, glyphs[i])
 		}
 	}
 	return out
@@ -62,12 +116,15 @@ func cleanGlyph(src *document.Glyph, f frame) (g glyph, ok bool) {
 		font: src.Font, object: src.Object, color: src.Color, hyphen: src.Hyphen,
 	}
 	g.left, g.base = f.point(src.OriginX, src.OriginY)
+	if f.mirrored {
+		g.left, g.right = loose.Left, g.left
+	}
 	if g.size <= 0 {
 		g.size = max(loose.Height(), g.box.Height(), 1)
 	}
 	if angle := f.angle(src.Angle); angle > 1.5 && angle < 358.5 {
 		g.turned, g.angle = true, angle
-		g.along(angle, loose)
+		g.along(angle, loose, f)
 	} else if loose.Empty() || g.right <= g.left {
 		g.left, g.right = g.box.Left, g.box.Right
 	}
@@ -89,8 +146,9 @@ func cleanGlyph(src *document.Glyph, f frame) (g glyph, ok bool) {
 	case unicode.Is(unicode.Cf, g.r), g.r == 0xFFFE, g.r == 0xFFFF:
 		return g, false // zero-width and directional marks print nothing
 	}
-	if l, found := ligature(g.r); found {
-		g.r, g.extra = rune(l[0]), l[1:]+g.extra
+	if form := plainForm(g.r); form != "" {
+		first, n := utf8.DecodeRuneInString(form)
+		g.r, g.extra = first, form[n:]+g.extra
 	}
 	if !unicode.IsPrint(g.r) && !g.space && !unicode.Is(unicode.Co, g.r) {
 		g.r = invalidRune
@@ -102,25 +160,6 @@ func finite(g *document.Glyph) bool {
 	sum := g.OriginX + g.OriginY + g.Size + g.Box.Left + g.Box.Top + g.Box.Right + g.Box.Bottom +
 		g.Loose.Left + g.Loose.Top + g.Loose.Right + g.Loose.Bottom + g.Angle
 	return !math.IsNaN(sum) && math.Abs(sum) < 1e7
-}
-
-// ligature gives the letters of a Latin presentation-form ligature.
-func ligature(r rune) (letters string, ok bool) {
-	switch r {
-	case 0xFB00:
-		return "ff", true
-	case 0xFB01:
-		return "fi", true
-	case 0xFB02:
-		return "fl", true
-	case 0xFB03:
-		return "ffi", true
-	case 0xFB04:
-		return "ffl", true
-	case 0xFB05, 0xFB06:
-		return "st", true
-	}
-	return "", false
 }
 
 // A glyphSet finds glyphs printed twice in constant time each: glyphs hash by character and place.

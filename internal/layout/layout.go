@@ -51,7 +51,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	trace := a.trace(c, f)
 	glyphs := cleanGlyphs(c, f)
 	trace.glyphs(glyphs)
-	frags, turned := makeFragments(glyphs)
+	frags, turned := makeFragments(glyphs, f)
 	trace.fragments(frags)
 	trace.fragments(turned)
 	linkPieces(frags, c.Links, f)

@@ -86,9 +86,6 @@ func inRow(host, f *fragment) bool {
 
 func makeLine(row []*fragment, fonts []document.Font) line {
 	slices.SortStableFunc(row, func(a, b *fragment) int { return compare(a.box.Left, b.box.Left) })
-	if row[0].rtl() {
-		slices.Reverse(row)
-	}
 	l := line{order: row[0].order, entry: contentsEntry(row)}
 	for i, f := range row {
 		l.order = min(l.order, f.order)
@@ -96,7 +93,7 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 			em := math.Max(f.size, row[i-1].size)
 			const wide = 6.0 // ems: more than a tab
 			l.parted = l.parted || f.box.Left-row[i-1].box.Right > wide*em
-			f.pieces[0].glue = f.box.Left-row[i-1].box.Right < wordGap*em && f.box.Left-row[i-1].box.Right > -0.5*em
+			f.pieces[0].glue = f.box.Left-row[i-1].box.Right < f.wordGap()*em && f.box.Left-row[i-1].box.Right > -0.5*em
 		}
 		l.pieces = append(l.pieces, f.pieces...)
 		l.box = l.box.Union(f.box)
@@ -105,6 +102,7 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 			l.size, l.base = f.size, f.base
 		}
 	}
+	l.pieces = logicalPieces(l.pieces)
 	l.settle(fonts)
 	return l
 }

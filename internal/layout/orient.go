@@ -2,26 +2,39 @@ package layout
 
 import (
 	"math"
+	"unicode"
 
 	"github.com/ragify/ragify/internal/document"
 )
 
 // A frame is the page turned so that most of its text runs from left to right: pages with a wide table
 // are often printed sideways without saying so. All stages work in the frame; results are turned back.
+//
+// Pages of right-to-left text are mirrored in it, so that what is read first is on the left on them as well (see bidi).
 type frame struct {
 	quarter       int // clockwise quarter turns of the text on the page
 	width, height float64
+	bidi          bool // some letters are read from right to left
+	mirrored      bool // most are; after the quarter turns
 }
 
 // findFrame chooses the direction of most glyphs.
 func findFrame(c *document.Content) frame {
 	var count [4]int
+	right, left := 0, 0 // letters read from right to left, and others
 	for i := range c.Glyphs {
-		if q, ok := quarterOf(c.Glyphs[i].Angle); ok {
+		g := &c.Glyphs[i]
+		if q, ok := quarterOf(g.Angle); ok {
 			count[q]++
 		}
+		switch {
+		case rtl(g.Rune):
+			right++
+		case g.Rune > '9' && unicode.IsLetter(g.Rune):
+			left++
+		}
 	}
-	f := frame{width: c.Width, height: c.Height}
+	f := frame{width: c.Width, height: c.Height, bidi: right > 0, mirrored: right > left}
 	for q := 1; q < 4; q++ {
 		if 2*count[q] > len(c.Glyphs) {
 			f.quarter = q
@@ -44,11 +57,14 @@ func quarterOf(angle float64) (int, bool) {
 func (f frame) point(x, y float64) (float64, float64) {
 	switch f.quarter {
 	case 1: // text runs down: the page's right edge is the frame's top
-		return y, f.height - x
+		x, y = y, f.height-x
 	case 2:
-		return f.width - x, f.height - y
+		x, y = f.width-x, f.height-y
 	case 3:
-		return f.width - y, x
+		x, y = f.width-y, x
+	}
+	if f.mirrored {
+		x = f.width - x
 	}
 	return x, y
 }
@@ -62,6 +78,9 @@ func (f frame) box(b document.Box) document.Box {
 
 // back turns a box of the frame into the page.
 func (f frame) back(b document.Box) document.Box {
+	if f.mirrored {
+		b.Left, b.Right = f.width-b.Right, f.width-b.Left
+	}
 	inverse := frame{quarter: (4 - f.quarter) & 3, width: f.width, height: f.height}
 	if f.quarter%2 == 1 {
 		inverse.width, inverse.height = f.height, f.width
@@ -69,19 +88,25 @@ func (f frame) back(b document.Box) document.Box {
 	return inverse.box(b)
 }
 
-// angle turns a direction of the page into the frame.
+// angle turns a direction of the page into the frame as it is before mirroring: upright text is upright in both.
 func (f frame) angle(a float64) float64 {
 	return math.Mod(a-float64(f.quarter)*90+720, 360)
 }
 
 // An upright glyph keeps its coordinates; along turns the others so that their baseline is horizontal and
-// they read from left to right. Their ink box stays where it is on the page.
-func (g *glyph) along(angle float64, loose document.Box) {
+// they read from left to right, or in a mirrored frame what is read from right to left does. Their ink box stays where it is on the page.
+func (g *glyph) along(angle float64, loose document.Box, f frame) {
 	sin, cos := math.Sincos(angle * math.Pi / 180)
 	x, y := g.left, g.base
+	if f.mirrored {
+		x = f.width - g.right
+	}
 	g.left, g.base = x*cos+y*sin, y*cos-x*sin
 	// The advance is the loose box's extent along the baseline.
 	g.right = g.left + math.Max(math.Abs(loose.Width()*cos), math.Abs(loose.Height()*sin))
+	if f.mirrored {
+		g.left, g.right = -g.right, -g.left
+	}
 }
 
 // settleTurned sets short turned texts, such as the labels below the columns of a chart, upright on the middle of

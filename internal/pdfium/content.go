@@ -162,6 +162,11 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 	if len(missing) > 0 {
 		f.recoverRunes(missing, into)
 	}
+	for k := range into.Glyphs {
+		if g := &into.Glyphs[k]; g.Extra != "" {
+			g.Rune, g.Extra = orderLetters(g.Rune, g.Extra)
+		}
+	}
 	// PDFium moves text objects within what it takes for a line; the layout wants the file's order.
 	if !sorted {
 		slices.SortStableFunc(into.Glyphs, func(a, b document.Glyph) int { return int(a.Object) - int(b.Object) })

@@ -445,3 +445,23 @@ func FuzzRunesByGlyph(f *testing.F) {
 		}
 	})
 }
+
+func TestOrderLetters_reads_ligatures_from_the_right(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"ال", "لا"},
+		{"إل", "لإ"},
+		{"لا", "لا"},
+		{"هللا", "الله"},
+		{"مل", "لم"},
+		{"\u064Eب", "ب\u064E"},
+		{"ب\u064E", "ب\u064E"},
+		{"fi", "fi"},
+		{"的确", "的确"},
+	} {
+		runes := []rune(c.in)
+		first, rest := orderLetters(runes[0], string(runes[1:]))
+		if got := string(first) + rest; got != c.want {
+			t.Errorf("%q became %q, want %q", c.in, got, c.want)
+		}
+	}
+}
