@@ -14,8 +14,8 @@ func documentLines(lines []line, fonts []document.Font) []document.Line {
 	out := make([]document.Line, len(lines))
 	for i := range lines {
 		out[i] = document.Line{Runs: makeRuns(lines[i].pieces, fonts), Box: lines[i].box}
-		if i+1 < len(lines) {
-			out[i].Join = join(&lines[i], &lines[i+1])
+		if i > 0 {
+			out[i-1].Join = join(&out[i-1], &out[i])
 		}
 	}
 	return out

@@ -33,7 +33,7 @@ func (b *block) measureText() {
 		}
 	}
 	if n := len(b.lines); n > 0 {
-		b.first = firstRune(&b.lines[0])
+		b.first = firstRune(b.lines[0].pieces)
 		b.note = noteMark(&b.lines[0])
 		b.last = b.lines[n-1].last()
 		b.markLeft = b.lines[0].box.Left
@@ -64,10 +64,18 @@ func joinFlow(pages []*page) {
 				continue
 			}
 			if last != nil && b.kind == document.Paragraph && continues(last, b) {
-				b.continues = true
+				b.continues, last.next = true, b
+				last.joinTo(b)
 			}
 			last = b
 		}
+	}
+}
+
+// joinTo makes a's last line go on in b's first one.
+func (a *block) joinTo(b *block) {
+	if n := len(a.element.Lines); n > 0 && len(b.element.Lines) > 0 {
+		a.element.Lines[n-1].Join = join(&a.element.Lines[n-1], &b.element.Lines[0])
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/ragify/ragify/internal/document"
 	"golang.org/x/text/unicode/norm"
@@ -24,7 +25,6 @@ type piece struct {
 	sub    bool
 	link   string // URI
 	strike bool   // crossed out
-	hyphen bool   // ends in a hyphen that PDFium holds for one at a line end
 	// On pages with right-to-left text: the characters in the order of the frame, with their marks, and whether the
 	// frame is mirrored. See bidi.
 	shown    []string
@@ -191,7 +191,7 @@ func (b *fragmentBuilder) flush(out []fragment) []fragment {
 	start, glue := 0, false
 	for i := 1; i < len(b.glyphs); i++ {
 		prev, g := &b.glyphs[i-1], &b.glyphs[i]
-		space := b.spaced[i] || g.left-prev.right > threshold*math.Max(prev.size, g.size) && !(cjk(prev.r) && cjk(g.r))
+		space := b.spaced[i] || g.left-prev.right > threshold*math.Max(prev.size, g.size) && !typeset(prev.r, g.r, (g.left-prev.right)/math.Max(prev.size, g.size))
 		if !space && sameStyle(prev, g) {
 			continue
 		}
@@ -241,6 +241,13 @@ func (b *fragmentBuilder) spaceThreshold() float64 {
 	return math.Max(wordGap, usual+wordGap*0.8)
 }
 
+// typeset reports whether a gap in ems between two characters comes from typesetting and is no space: East Asian
+// characters stand at any distance, and a quarter of an em sets them apart from letters and digits of other scripts.
+func typeset(a, b rune, gap float64) bool {
+	const most = 0.4
+	return cjk(a) && (cjk(b) || gap < most) || cjk(b) && gap < most
+}
+
 func sameStyle(a, b *glyph) bool {
 	return a.font == b.font && math.Abs(a.size-b.size) < 0.1*a.size && math.Abs(a.base-b.base) < 0.1*a.size
 }
@@ -269,7 +276,6 @@ func (b *fragmentBuilder) makePiece(glyphs []glyph, glue bool) piece {
 			p.shown[i] = string(glyphs[i].r) + glyphs[i].extra
 		}
 	}
-	p.hyphen = glyphs[len(glyphs)-1].hyphen
 	p.text = norm.NFC.String(string(text))
 	p.runes = len(text)
 	return p
@@ -357,7 +363,7 @@ func mergeRow(out []fragment, frags []fragment, row []int) []fragment {
 			cur = next
 			continue
 		}
-		next.pieces[0].glue = gap <= next.wordGap()*em
+		next.pieces[0].glue = gap <= next.wordGap()*em || typeset(cur.lastRune(), firstRune(next.pieces), gap/em)
 		cur.pieces = append(slices.Clip(cur.pieces), next.pieces...)
 		cur.order = min(cur.order, next.order)
 		if next.size > cur.size*1.1 {
@@ -409,6 +415,18 @@ func (f *fragment) wordGap() float64 {
 		return bidiGap
 	}
 	return wordGap
+}
+
+// lastRune is the last character of the fragment.
+func (f *fragment) lastRune() rune {
+	r, _ := utf8.DecodeLastRuneInString(f.pieces[len(f.pieces)-1].text)
+	return r
+}
+
+// firstRune is the first character of pieces.
+func firstRune(pieces []piece) rune {
+	r, _ := utf8.DecodeRuneInString(pieces[0].text)
+	return r
 }
 
 // text is the fragment's text with single spaces between words.

@@ -155,6 +155,7 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	setLevels(a.pages, marked)
 	joinFlow(a.pages)
 	joinTables(a.pages)
+	undoHyphens(a.pages)
 	d := &document.Document{Meta: meta, NumPages: numPages}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())

@@ -58,7 +58,7 @@ func findFootnotes(pages []*page, text body) {
 
 // noteMark reports whether a line begins like a note: with a raised mark, an asterisk or a dagger.
 func noteMark(l *line) bool {
-	return l.pieces[0].sup || strings.ContainsRune("*†‡§", firstRune(l))
+	return l.pieces[0].sup || strings.ContainsRune("*†‡§", firstRune(l.pieces))
 }
 
 // addFigures puts the page's images into the reading order, each after the last block that stands above it and shares

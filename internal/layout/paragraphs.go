@@ -26,6 +26,7 @@ type block struct {
 	textLeft  float64 // list items: where the text after the mark starts
 	level     int     // headings
 	continues bool
+	next      *block // the one that continues it in another column or on another page
 	turned    bool
 	image     int
 
@@ -205,7 +206,7 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	case l.style.bold != prev.style.bold || l.style.italic != prev.style.italic && l.style.font != prev.style.font:
 		// Emphasis may begin or end with a line within a sentence.
 		return !p.full(i-1, 2*em) || sentenceEnds(prev.last()) ||
-			(l.style.bold || prev.style.bold) && !unicode.IsLower(firstRune(l))
+			(l.style.bold || prev.style.bold) && !unicode.IsLower(firstRune(l.pieces))
 	}
 	if cur.kind == document.ListItem {
 		return p.leavesItem(i, cur)
@@ -270,7 +271,7 @@ func (p *paragrapher) shortLineEnds(i int) bool {
 	if slack < 1.5*em {
 		return false
 	}
-	first := firstRune(l)
+	first := firstRune(l.pieces)
 	return sentenceEnds(prev.last()) || slack > 0.3*p.width() && !unicode.IsLower(first)
 }
 
@@ -292,39 +293,4 @@ func (p *paragrapher) full(i int, slack float64) bool {
 	return p.lines[i].box.Right >= p.localRight(i)-slack
 }
 
-func firstRune(l *line) rune {
-	for _, r := range l.pieces[0].text {
-		return r
-	}
-	return 0
-}
-
 func sentenceEnds(r rune) bool { return strings.ContainsRune(".!?:;。！？", r) }
-
-// join decides how a line connects to the next one of its paragraph.
-func join(a, b *line) document.Join {
-	last := &a.pieces[len(a.pieces)-1]
-	return joinTexts(last.text, firstRune(b), last.hyphen)
-}
-
-// joinTexts decides how a text that ends in the word last connects to one that begins with next. hyphen is true where
-// the PDF itself says that last ends in one that only the line end brought about.
-func joinTexts(word string, next rune, hyphen bool) document.Join {
-	last := []rune(word)
-	if len(last) == 0 {
-		return document.JoinSpace
-	}
-	end := last[len(last)-1]
-	if cjk(end) && cjk(next) {
-		return document.JoinNone
-	}
-	if end == '-' || end == 0x2010 {
-		if len(last) > 1 && unicode.IsLetter(last[len(last)-2]) && unicode.IsLower(next) && (hyphen || unicode.IsLower(last[len(last)-2])) {
-			return document.JoinHyphen
-		}
-		if len(last) > 1 && !unicode.IsSpace(last[len(last)-2]) {
-			return document.JoinNone
-		}
-	}
-	return document.JoinSpace
-}

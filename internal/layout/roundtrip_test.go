@@ -231,10 +231,10 @@ func squeezeEmpty(lines []document.Line) bool {
 // elementText joins lines as their joins say, without white space.
 func elementText(lines []document.Line, o option.Options) string {
 	var b strings.Builder
-	for i, l := range lines {
+	for _, l := range lines {
 		for k, r := range l.Runs {
 			s := r.Text
-			if k == len(l.Runs)-1 && i+1 < len(lines) && l.Join == document.JoinHyphen && !o.KeepLineBreaks {
+			if k == len(l.Runs)-1 && l.Join == document.JoinHyphen && !o.KeepLineBreaks {
 				s = strings.TrimRight(s, "-\u2010")
 			}
 			b.WriteString(s)

@@ -213,20 +213,9 @@ func joinRow(a, b *document.Grid) {
 	for c, cell := range rowCells(a, a.Rows-1) {
 		if cell != nil && len(cell.Lines) > 0 && first[c] != nil && len(first[c].Lines) > 0 {
 			end := &cell.Lines[len(cell.Lines)-1]
-			end.Join = joinOver(end, &first[c].Lines[0])
+			end.Join = join(end, &first[c].Lines[0])
 		}
 	}
-}
-
-// joinOver decides how a text connects to its rest in the next column or page. Like join, without what only the page
-// stages know.
-func joinOver(a, b *document.Line) document.Join {
-	if len(a.Runs) == 0 || len(b.Runs) == 0 {
-		return document.JoinSpace
-	}
-	before, after := strings.TrimSpace(a.Runs[len(a.Runs)-1].Text), strings.TrimSpace(b.Runs[0].Text)
-	next, _ := utf8.DecodeRuneInString(after)
-	return joinTexts(before, next, false)
 }
 
 // rowCells gives the cells in one row by their first column.
