@@ -14,11 +14,17 @@ func (b *block) measureText() {
 	const kept = 240 // characters; longer texts are neither headings nor running heads
 	b.lineCount = len(b.lines)
 	var text strings.Builder
+	links := 0 // characters
 	for i := range b.lines {
 		l := &b.lines[i]
 		b.runes += l.runes
 		b.entry = b.entry || l.entry
 		b.parted = b.parted || l.parted
+		for k := range l.pieces {
+			if l.pieces[k].link != "" {
+				links += l.pieces[k].runes
+			}
+		}
 		if text.Len() < kept {
 			if i > 0 {
 				text.WriteByte(' ')
@@ -27,6 +33,7 @@ func (b *block) measureText() {
 		}
 	}
 	b.text = text.String()
+	b.linked = 2*links > b.runes
 	for _, r := range b.text {
 		if unicode.IsLetter(r) {
 			b.letters++

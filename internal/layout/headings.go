@@ -3,6 +3,7 @@ package layout
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -81,10 +82,14 @@ const (
 	longestHeading = 170
 	// mostHeadingLines of a heading in narrow columns.
 	mostHeadingLines = 4
+	// titleRatio to the body size is that of titles, which may begin with the small letter of a name.
+	titleRatio = 1.5
+	// leastAbove in ems: a heading keeps more distance above than lines of a paragraph do, unless it stands at the top.
+	leastAbove = 0.3
 )
 
-// findHeadings turns paragraphs into headings by how they are set: larger than the body, or bold, in capitals or
-// numbered in a face of their own, on lines of their own above text.
+// findHeadings turns paragraphs into headings by how they are set: larger than the body, or bold, in capitals, coloured
+// or numbered in a face of their own, on lines of their own above text.
 func findHeadings(pages []*page, text body) {
 	for _, p := range pages {
 		contents := p.contents()
@@ -95,15 +100,101 @@ func findHeadings(pages []*page, text body) {
 			if contents && i > 0 {
 				continue // the titles in a table of contents are entries without a number
 			}
-			var next *block
-			for _, n := range p.blocks[i+1:] {
-				if n.kind != document.Figure {
-					next = n
-					break
-				}
-			}
-			if !p.atEdge(b) && headingLike(b, next, text) {
+			prev, next := p.beside(i)
+			if !p.atEdge(b) && headingLike(b, prev, next, text) {
 				b.makeHeading()
+			}
+		}
+		p.dropKickers()
+		p.dropBylines()
+		p.joinNumbers()
+	}
+}
+
+// beside gives the blocks before and after block i that are no figures, nil where there is none.
+func (p *page) beside(i int) (prev, next *block) {
+	for k := i - 1; k >= 0 && prev == nil; k-- {
+		if p.blocks[k].kind != document.Figure {
+			prev = p.blocks[k]
+		}
+	}
+	for k := i + 1; k < len(p.blocks) && next == nil; k++ {
+		if p.blocks[k].kind != document.Figure {
+			next = p.blocks[k]
+		}
+	}
+	return prev, next
+}
+
+// dropKickers makes paragraphs of the headings that stand right above a larger one: the kicker of a slide or article
+// says what it belongs to, and heads nothing. Labels such as "Chapter 3" belong to the heading.
+func (p *page) dropKickers() {
+	const (
+		larger = 1.15 // times its size, at least, is the heading below
+		close  = 1.5  // ems of its own between the two, at most
+	)
+	for i, b := range p.blocks {
+		if b.kind != document.Heading || b.lineCount > 1 || strings.ContainsFunc(b.text, unicode.IsDigit) || b.style.caps {
+			continue
+		}
+		_, next := p.beside(i)
+		if next != nil && next.kind == document.Heading && next.leaf == b.leaf && next.style.size >= larger*b.style.size && b.below <= close {
+			b.kind = document.Paragraph
+		}
+	}
+}
+
+// loneNumber is a section or chapter number on a line of its own.
+var loneNumber = regexp.MustCompile(`^(\d{1,2}(\.\d{1,3})*|[A-Z]|[IVX]{1,5})\.?$`)
+
+// joinNumbers puts the number that stands on the line above a heading in front of it.
+func (p *page) joinNumbers() {
+	const close = 1.5 // ems of the larger one between the two, at most
+	kept := p.blocks[:0]
+	for _, b := range p.blocks {
+		if n := len(kept); b.kind == document.Heading && n > 0 {
+			number := kept[n-1]
+			em := math.Max(b.style.size, number.style.size) / math.Max(math.Min(b.style.size, number.style.size), 1)
+			if number.kind == document.Paragraph && number.leaf == b.leaf && loneNumber.MatchString(number.text) && number.style.bold == b.style.bold &&
+				number.style.size >= slightlyRatio*b.style.size && b.above <= close*em && math.Abs(number.markLeft-b.markLeft) < b.style.size {
+				b.prepend(number)
+				kept = kept[:n-1]
+			}
+		}
+		kept = append(kept, b)
+	}
+	p.blocks = kept
+}
+
+// prepend puts the lines of a before those of b.
+func (b *block) prepend(a *block) {
+	b.element.Lines = append(slices.Clip(a.element.Lines), b.element.Lines...)
+	b.element.Box = a.element.Box.Union(b.element.Box)
+	b.text, b.runes, b.letters = a.text+" "+b.text, a.runes+b.runes, a.letters+b.letters
+	b.lineCount += a.lineCount
+	b.above, b.first, b.markLeft = a.above, a.first, a.markLeft
+}
+
+// affiliation is the beginning of a line that says where an author works: the number that the names refer to, not
+// followed by a full stop as those of sections and items are.
+var affiliation = regexp.MustCompile(`^\d{1,2} ?\p{Lu}`)
+
+// dropBylines makes paragraphs of the authors' names between a title and their affiliations, which begin with marks
+// and are set smaller.
+func (p *page) dropBylines() {
+	const short = 4 // lines of names and affiliations, at most
+	var title *block
+	for i, b := range p.blocks {
+		switch {
+		case b.kind != document.Heading && b.lineCount > short:
+			title = nil
+		case b.kind != document.Heading:
+		case title == nil || title.style.size < 1.1*b.style.size:
+			title = b
+		default:
+			if _, next := p.beside(i); next != nil && next.kind == document.Paragraph && next.style.size < b.style.size &&
+				(next.note || affiliation.MatchString(next.text)) {
+				b.kind = document.Paragraph
 			}
 		}
 	}
@@ -167,7 +258,8 @@ func (p *page) contents() bool {
 	return n >= least && 2*n >= len(p.blocks)
 }
 
-func headingLike(b, next *block, text body) bool {
+// headingLike reports whether b is set as a heading between prev and next, which may be nil.
+func headingLike(b, prev, next *block, text body) bool {
 	if b.runes > longestHeading || b.lineCount > mostHeadingLines || b.letters < 2 || b.kind == document.ListItem && b.mark.kind == bulletMark {
 		return false
 	}
@@ -182,7 +274,7 @@ func headingLike(b, next *block, text body) bool {
 	}
 	ratio := b.style.size / text.size
 	numbered := numbering.MatchString(b.text)
-	if unicode.IsLower(b.first) && !numbered {
+	if unicode.IsLower(b.first) && !numbered && ratio < titleRatio {
 		return false
 	}
 	if b.last == ':' && !b.style.bold && !b.style.caps && !numbered {
@@ -191,20 +283,44 @@ func headingLike(b, next *block, text body) bool {
 	if ratio >= largerRatio {
 		return !(b.lineCount >= 3 && b.last == '.') && b.runes <= longestHeading
 	}
-	if ratio < slightlyRatio {
+	if ratio < slightlyRatio || next == nil || b.above < leastAbove {
 		return false
 	}
-	distinct := b.style.bold && !text.bold || b.style.caps && !text.caps
-	if !distinct {
+	if b.style.bold && !text.bold || b.style.caps && !text.caps && !b.linked {
+		if b.last == '.' && !numbered || b.lineCount > 2 || sentences.MatchString(b.text) {
+			return false
+		}
+		return next.leaf == b.leaf || !next.style.bold
+	}
+	return b.colored(text) && setApart(b, prev, next, text)
+}
+
+// colored reports whether b is set in a colour that a reader sees is not that of the running text. Links are
+// coloured for another reason.
+func (b *block) colored(text body) bool {
+	const least = 0x30 // of 0xFF, in red, green or blue; printers' blacks differ by half of it
+	for shift := 8; shift < 32; shift += 8 {
+		x, y := int(b.style.color>>shift&0xFF), int(text.color>>shift&0xFF)
+		if x-y >= least || y-x >= least {
+			return !b.linked
+		}
+	}
+	return false
+}
+
+// setApart reports whether b is one line that stands as headings do above running text: with space around it, at the
+// left edge of the text, without a sentence's end, and the only one of its kind.
+func setApart(b, prev, next *block, text body) bool {
+	const (
+		space   = 0.5 // ems above, at least: lines of a paragraph have less
+		longest = 90  // characters: one line
+	)
+	if b.lineCount != 1 || b.runes > longest || b.above < space || sentenceEnds(b.last) || next.leaf != b.leaf || b.kind != document.Paragraph {
 		return false
 	}
-	if b.last == '.' && !numbered || b.lineCount > 2 || sentences.MatchString(b.text) {
+	if prev != nil && prev.kind == document.Paragraph && prev.leaf == b.leaf && prev.style.color == b.style.color {
 		return false
 	}
-	if next == nil || next.leaf != b.leaf && next.style.bold {
-		return false
-	}
-	// A heading keeps more distance above than lines of a paragraph do, unless it stands at the top.
-	const leastAbove = 0.3 // ems beyond touching lines
-	return b.above >= leastAbove
+	running := next.kind == document.Paragraph && next.lineCount > 1 || next.kind == document.ListItem
+	return running && next.style.color == text.color && math.Abs(next.markLeft-b.markLeft) < 2*b.style.size
 }

@@ -39,6 +39,7 @@ type block struct {
 	parted    bool // as of line
 	note      bool // begins with the mark of a note
 	entry     bool // a line of a table of contents
+	linked    bool // most of it is links
 	first     rune
 	last      rune    // without superscripts and closing quotes
 	markLeft  float64 // left edge of the first line

@@ -79,16 +79,20 @@ func runningPlaceOf(p *page, b *block, text body) (k runningPlace, ok bool) {
 type runningCount struct {
 	pages  map[runningPlace]int
 	beside map[runningPlace]int // those of them that have something else, too
+	within map[string]int       // how often a text stands anywhere else
 	all    int
 }
 
 func collectRunning(pages []*page, text body) runningCount {
-	c := runningCount{make(map[runningPlace]int), make(map[runningPlace]int), len(pages)}
+	c := runningCount{make(map[runningPlace]int), make(map[runningPlace]int), make(map[string]int), len(pages)}
 	places := make([]map[runningPlace]bool, len(pages))
 	for i, p := range pages {
 		places[i] = make(map[runningPlace]bool)
 		for _, b := range p.blocks {
-			if k, ok := runningPlaceOf(p, b, text); ok && !places[i][k] {
+			switch k, ok := runningPlaceOf(p, b, text); {
+			case !ok && b.lineCount == 1 && b.letters > 0:
+				c.within[pattern(b.text)]++
+			case ok && !places[i][k]:
 				places[i][k] = true
 				c.pages[k]++
 			}
@@ -125,9 +129,11 @@ func (c runningCount) repeated(k runningPlace) bool {
 }
 
 // running reports whether the text at k is a running one: it comes again, and on most of its pages it
-// stands beside something. Text that is all there is on a page is the page's content.
+// stands beside something. Text that is all there is on a page is the page's content; what stands within the text
+// as often is one of its headings that happened to come to the edge.
 func (c runningCount) running(k runningPlace) bool {
-	return c.repeated(k) && 2*k.near(c.beside) >= k.near(c.pages)
+	n := k.near(c.pages)
+	return c.repeated(k) && 2*k.near(c.beside) >= n && c.within[k.text] < n
 }
 
 // pattern is a text with every number as one sign, so that page and chapter numbers do not matter.
