@@ -40,8 +40,8 @@ run: ## run the service, with its data under ./data
 bench: ## speed: make bench [BENCH=Convert] [BENCHTIME=3s]
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./internal/...
 
-bench-quality: ## quality of the conversion on the benchmark documents, and milliseconds a page
-	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}"
+bench-quality: ## quality on public documents, and its change since the baseline: make bench-quality [UPDATE=1]
+	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}" $(if $(UPDATE),-update) all
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \

@@ -1,9 +1,12 @@
-// Command quality converts the benchmark documents with the real engine and scores the Markdown: reading
-// order, tables, headings. Benchmark and scorer live outside the repository, in the folder bench of -shared;
-// without them it says so and ends well.
+// Command quality converts public documents with the real engine and tells how well they come out, and what has
+// changed since the baseline that is kept beside this file. The documents and what they should become lie outside
+// the repository, in the folder -shared; what is not there is skipped, saying so.
 //
-//	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc]
+//	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc] [-update] [SECTION…]
 //	go run ./internal/quality -tables-f1 N [-shared DIR] [-tables default|cluster]
+//
+// Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
+// default), or all of them.
 package main
 
 import (
@@ -12,26 +15,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ragify/ragify/internal/engine"
-	"github.com/ragify/ragify/internal/option"
 )
 
 // childArgument makes this program a child of the engine.
 const childArgument = "engine"
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == childArgument {
-		if err := engine.Serve(context.Background(), os.Stdin, os.Stdout, engine.ServeConfig{Exit: os.Exit}); err != nil {
-			os.Exit(1)
-		}
+	if asChild() {
 		return
 	}
 	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
@@ -40,55 +36,155 @@ func main() {
 	}
 }
 
-type settings struct {
-	shared, keep, tables string
-	perDoc               bool
-	tablesF1             int
+// asChild does the work of an engine's child when this program has been started as one, and tells whether it was.
+func asChild() bool {
+	if len(os.Args) != 2 || os.Args[1] != childArgument {
+		return false
+	}
+	if err := engine.Serve(context.Background(), os.Stdin, os.Stdout, engine.ServeConfig{Exit: os.Exit}); err != nil {
+		os.Exit(1)
+	}
+	return true
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+// settings are the command line.
+type settings struct {
+	shared, keep, tables, baseline string
+	perDoc, update                 bool
+	tablesF1                       int
+	sections                       []string
+}
+
+// sectionNames are the parts of the report, in the order in which "all" makes them.
+func sectionNames() []string { return []string{"one-page", "long", "tables", "tables-default"} }
+
+func parseSettings(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("quality", flag.ContinueOnError)
-	flags.StringVar(&s.shared, "shared", filepath.Join("..", "shared"), "folder that holds bench")
+	flags.StringVar(&s.shared, "shared", filepath.Join("..", "shared"), "folder that holds bench and corpus")
 	flags.StringVar(&s.keep, "keep", "", "keep the Markdown in this folder")
 	flags.StringVar(&s.tables, "tables", "default", "table_method: default or cluster")
-	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first")
+	flags.StringVar(&s.baseline, "baseline", filepath.Join("internal", "quality", "baseline.json"), "file with the values to compare with")
+	flags.BoolVar(&s.update, "update", false, "make what comes out now the baseline")
+	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first, and not only for the ten worst")
 	flags.IntVar(&s.tablesF1, "tables-f1", 0, "score the folder corpus/tables instead and list this many of its worst documents")
 	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	s.sections = flags.Args()
+	switch {
+	case len(s.sections) == 0:
+		s.sections = sectionNames()[:1]
+	case len(s.sections) == 1 && s.sections[0] == "all":
+		s.sections = sectionNames()
+	}
+	for _, name := range s.sections {
+		if !slices.Contains(sectionNames(), name) {
+			return s, fmt.Errorf("no section %q: there are %s and all", name, strings.Join(sectionNames(), ", "))
+		}
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	s, err := parseSettings(args)
+	if err != nil {
 		return err
 	}
+	e, err := newEngine()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	if s.tablesF1 > 0 {
-		return runTables(ctx, filepath.Join(s.shared, "corpus", "tables"), s.tables, s.tablesF1, out)
+		return skipAbsent(out, scoreTables(ctx, e, filepath.Join(s.shared, "corpus", "tables"), s.tables, s.tablesF1, out))
 	}
-	bench, err := filepath.Abs(filepath.Join(s.shared, "bench"))
+	base, err := readBaseline(s.baseline)
 	if err != nil {
 		return err
 	}
-	pdfs, err := filepath.Glob(filepath.Join(bench, "pdfs", "*.pdf"))
+	temp, err := os.MkdirTemp("", "ragify-quality")
 	if err != nil {
 		return err
 	}
-	if len(pdfs) == 0 {
-		fmt.Fprintf(out, "SKIPPED: no benchmark documents in %s\n", filepath.Join(bench, "pdfs"))
-		return nil
-	}
-	dir := s.keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "ragify-quality"); err != nil {
+	defer os.RemoveAll(temp)
+	r := reporter{settings: s, engine: e, base: base, temp: temp, out: out}
+	for _, name := range s.sections {
+		if err := skipAbsent(out, r.report(ctx, name)); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
+	if !s.update {
+		return nil
+	}
+	fmt.Fprintf(out, "The baseline %s is what came out now.\n", s.baseline)
+	return base.write(s.baseline)
+}
+
+// skipAbsent says loudly that something is skipped because its test data is not here. Other errors stay.
+func skipAbsent(out io.Writer, err error) error {
+	if errors.Is(err, errAbsent) {
+		fmt.Fprintf(out, "SKIPPED: %v\n", err)
+		return nil
+	}
+	return err
+}
+
+// A reporter makes and prints sections.
+type reporter struct {
+	settings settings
+	engine   *engine.Engine
+	scorer   *scorer // nil before it is needed
+	base     baseline
+	temp     string
+	out      io.Writer
+}
+
+// report makes one section, prints it, and makes it part of the baseline where that is asked for.
+func (r *reporter) report(ctx context.Context, name string) error {
+	made, err := r.section(ctx, name)
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+	worst := 10
+	if r.settings.perDoc {
+		worst = len(made.docs)
 	}
-	if err := convertAll(ctx, pdfs, dir, s.tables, out); err != nil {
-		return err
+	made.print(r.out, r.base[made.name], worst)
+	if r.settings.update {
+		r.base.put(&made)
 	}
-	return score(ctx, bench, dir, s.perDoc, out)
+	return nil
+}
+
+func (r *reporter) section(ctx context.Context, name string) (section, error) {
+	tables := filepath.Join(r.settings.shared, "corpus", "tables")
+	switch name {
+	case "long":
+		return r.markdown(ctx, long(r.settings.shared))
+	case "tables":
+		return tableSection(ctx, r.engine, tables, "cluster")
+	case "tables-default":
+		return tableSection(ctx, r.engine, tables, "default")
+	default:
+		return r.markdown(ctx, onePage(r.settings.shared))
+	}
+}
+
+// markdown makes the section of a benchmark.
+func (r *reporter) markdown(ctx context.Context, b benchmark) (section, error) {
+	if r.scorer == nil {
+		made, err := newScorer(ctx, r.settings.shared, r.temp)
+		if err != nil {
+			return section{}, err
+		}
+		r.scorer = made
+	}
+	dir := r.settings.keep
+	if dir == "" {
+		dir = filepath.Join(r.temp, b.name)
+	}
+	return b.run(ctx, r.engine, r.scorer, r.settings.tables, dir)
 }
 
 // newEngine makes an engine of one child, which is this program.
@@ -106,108 +202,4 @@ func newEngine() (*engine.Engine, error) {
 		return nil, err
 	}
 	return engine.New(engine.Config{Command: []string{exe, childArgument}, Children: 1, CacheDir: cache})
-}
-
-// runTables scores the tables of dir with an engine of its own.
-func runTables(ctx context.Context, dir, method string, worst int, out io.Writer) (err error) {
-	e, err := newEngine()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	return scoreTables(ctx, e, dir, method, worst, out)
-}
-
-// convertAll writes the Markdown of every PDF to dir and prints how long a page takes in a warm engine.
-func convertAll(ctx context.Context, pdfs []string, dir, tables string, out io.Writer) (err error) {
-	e, err := newEngine()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	o := option.Default()
-	o.TableMethod = tables
-	if err := e.Warm(ctx); err != nil {
-		return err
-	}
-	var times []time.Duration
-	var total time.Duration
-	pages := 0
-	for _, path := range pdfs {
-		stem := strings.TrimSuffix(filepath.Base(path), ".pdf")
-		start := time.Now()
-		result, err := e.Convert(ctx, engine.Request{Source: path, OutDir: dir, Stem: stem, Options: o}, nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(path), err)
-		}
-		took := time.Since(start)
-		total += took
-		pages += result.Pages
-		times = append(times, took)
-	}
-	slices.Sort(times)
-	fmt.Fprintf(out, "%d documents, %d pages: %.1f ms a page, median document %.1f ms, slowest %.1f ms\n", len(pdfs), pages,
-		milliseconds(total)/float64(max(pages, 1)), milliseconds(times[len(times)/2]), milliseconds(times[len(times)-1]))
-	return nil
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// score runs the scorer of the benchmark, which is a Go program, over the documents together and over both halves
-// of the list: rules are tuned on one and have to hold on the other.
-func score(ctx context.Context, bench, dir string, perDoc bool, out io.Writer) error {
-	list, err := os.ReadFile(filepath.Join(bench, "dev.txt"))
-	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(out, "SKIPPED: no scorer in %s\n", bench)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	temp, err := os.MkdirTemp("", "ragify-scorer")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	scorer := filepath.Join(temp, "scorer")
-	build := exec.CommandContext(ctx, "go", "build", "-o", scorer, ".")
-	build.Dir = bench
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the scorer: %w\n%s", err, text)
-	}
-	const all = "all"
-	var odd, even []string
-	for i, id := range strings.Fields(string(list)) {
-		if i%2 == 0 {
-			odd = append(odd, id)
-		} else {
-			even = append(even, id)
-		}
-	}
-	for _, part := range []struct {
-		name string
-		ids  []string
-	}{{"first half", odd}, {"second half", even}, {all, slices.Concat(odd, even)}} {
-		ids := filepath.Join(temp, "ids")
-		if err := os.WriteFile(ids, []byte(strings.Join(part.ids, "\n")+"\n"), 0o600); err != nil {
-			return err
-		}
-		text, err := exec.CommandContext(ctx, scorer, "-rendered", "-per-doc", "-gt", filepath.Join(bench, "ground-truth"), "-pred", dir, "-ids", ids).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("scoring: %w\n%s", err, text)
-		}
-		documents, summary := lastLine(string(text))
-		if perDoc && part.name == all {
-			fmt.Fprint(out, documents)
-		}
-		fmt.Fprintf(out, "%-11s  %s\n", part.name, summary)
-	}
-	return nil
-}
-
-// lastLine cuts the summary off the scorer's list of documents.
-func lastLine(s string) (before, last string) {
-	s = strings.TrimRight(s, "\n")
-	i := strings.LastIndexByte(s, '\n') + 1
-	return s[:i], s[i:]
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,17 +33,51 @@ type tableScore struct {
 // rows of strings, often of a part of the page: found tables are cut to that part and flattened like them, and only
 // those that have something in common with the expectation count.
 func scoreTables(ctx context.Context, e *engine.Engine, dir, method string, worst int, out io.Writer) error {
-	list, err := readIndex(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(out, "SKIPPED: no expected tables in %s\n", dir)
-		return nil
-	}
+	scores, err := tableScores(ctx, e, dir, method)
 	if err != nil {
 		return err
+	}
+	printTables(scores, worst, out)
+	return nil
+}
+
+// tableSection is the same as a section: the collections are its groups.
+func tableSection(ctx context.Context, e *engine.Engine, dir, method string) (section, error) {
+	scores, err := tableScores(ctx, e, dir, method)
+	if err != nil {
+		return section{}, err
+	}
+	out := section{
+		name: "tables-" + method, title: "Tables by cell adjacency, table_method " + method,
+		metrics: []string{"F1", "precision", "recall"},
+	}
+	if method == "cluster" {
+		out.name = "tables"
+		out.required = []float64{0.85, math.NaN(), math.NaN()}
+	}
+	groups := make(map[string][]int)
+	for i, s := range scores {
+		groups[s.group] = append(groups[s.group], i)
+		out.docs = append(out.docs, scored{s.name, []float64{s.tally.f1(), s.tally.precision(), s.tally.recall()}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		out.groups = append(out.groups, group{name, groups[name]})
+	}
+	return out, nil
+}
+
+// tableScores converts the documents and scores each. The error is errAbsent where there are none.
+func tableScores(ctx context.Context, e *engine.Engine, dir, method string) ([]tableScore, error) {
+	list, err := readIndex(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: no expected tables in %s", errAbsent, dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	temp, err := os.MkdirTemp("", "ragify-tables")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(temp)
 	o := option.Default()
@@ -51,20 +86,19 @@ func scoreTables(ctx context.Context, e *engine.Engine, dir, method string, wors
 	for i := range list {
 		stem := fmt.Sprintf("%d", i)
 		if _, err := e.Convert(ctx, engine.Request{Source: list[i].pdf, OutDir: temp, Stem: stem, Options: o}, nil); err != nil {
-			return fmt.Errorf("%s: %w", list[i].name, err)
+			return nil, fmt.Errorf("%s: %w", list[i].name, err)
 		}
 		data, err := os.ReadFile(filepath.Join(temp, stem+".json"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var r result
 		if err := json.Unmarshal(data, &r); err != nil {
-			return fmt.Errorf("%s: %w", list[i].name, err)
+			return nil, fmt.Errorf("%s: %w", list[i].name, err)
 		}
 		scores = append(scores, tableScore{list[i].name, list[i].group, list[i].score(&r)})
 	}
-	printTables(scores, worst, out)
-	return nil
+	return scores, nil
 }
 
 // printTables prints the means of each group and of all, and the worst documents.
