@@ -25,6 +25,7 @@ type piece struct {
 	sub    bool
 	link   string // URI
 	strike bool   // crossed out
+	spaced bool   // the PDF shows a space after it
 	// On pages with right-to-left text: the characters in the order of the frame, with their marks, and whether the
 	// frame is mirrored. See bidi.
 	shown    []string
@@ -107,7 +108,7 @@ func makeFragments(glyphs []glyph, f frame) (upright, turned []fragment) {
 			continue
 		}
 		if len(b.glyphs) > 0 && !b.accepts(g) {
-			out = b.flush(out)
+			out = b.flush(out, b.gap || skipsObject(&b.glyphs[len(b.glyphs)-1], g))
 		}
 		if len(b.glyphs) == 0 {
 			b.start, b.base, b.size, b.angle, b.turned = i, g.base, g.size, g.angle, g.turned
@@ -115,7 +116,7 @@ func makeFragments(glyphs []glyph, f frame) (upright, turned []fragment) {
 		}
 		b.add(*g)
 	}
-	out = b.flush(out)
+	out = b.flush(out, b.gap)
 	for i := range out {
 		if out[i].turned {
 			turned = append(turned, out[i])
@@ -178,8 +179,8 @@ func (b *fragmentBuilder) add(g glyph) {
 	b.right = g.right
 }
 
-// flush ends the fragment and appends it to out.
-func (b *fragmentBuilder) flush(out []fragment) []fragment {
+// flush ends the fragment and appends it to out. spaced says whether a space is shown after it.
+func (b *fragmentBuilder) flush(out []fragment, spaced bool) []fragment {
 	if len(b.glyphs) == 0 {
 		return out
 	}
@@ -191,7 +192,7 @@ func (b *fragmentBuilder) flush(out []fragment) []fragment {
 	start, glue := 0, false
 	for i := 1; i < len(b.glyphs); i++ {
 		prev, g := &b.glyphs[i-1], &b.glyphs[i]
-		space := b.spaced[i] || g.left-prev.right > threshold*math.Max(prev.size, g.size) && !typeset(prev.r, g.r, (g.left-prev.right)/math.Max(prev.size, g.size))
+		space := b.spaced[i] || separates(prev, g, threshold)
 		if !space && sameStyle(prev, g) {
 			continue
 		}
@@ -199,10 +200,22 @@ func (b *fragmentBuilder) flush(out []fragment) []fragment {
 		start, glue = i, !space
 	}
 	f.pieces = append(f.pieces, b.makePiece(b.glyphs[start:], glue))
+	f.pieces[len(f.pieces)-1].spaced = spaced
 	f.settle()
 	b.glyphs, b.spaced, b.gap = b.glyphs[:0], b.spaced[:0], false
 	return append(out, f)
 }
+
+// separates reports whether the gap between two glyphs, with no space shown between them, is one. threshold is in
+// ems. Around ideographs gaps are for the look, unless a text object that shows nothing lies between.
+func separates(a, b *glyph, threshold float64) bool {
+	gap := (b.left - a.right) / math.Max(a.size, b.size)
+	return gap > threshold && (skipsObject(a, b) || !typeset(a.r, b.r, gap))
+}
+
+// skipsObject reports whether the PDF has another text object between those of two glyphs in a row: one that shows
+// nothing but a space, which PDFium keeps for itself.
+func skipsObject(a, b *glyph) bool { return b.object-a.object > 1 }
 
 // sort puts glyphs that were shown in any order into the order of the frame. Spaces are where they stand then.
 func (b *fragmentBuilder) sort() {
@@ -363,7 +376,7 @@ func mergeRow(out []fragment, frags []fragment, row []int) []fragment {
 			cur = next
 			continue
 		}
-		next.pieces[0].glue = gap <= next.wordGap()*em || typeset(cur.lastRune(), firstRune(next.pieces), gap/em)
+		next.pieces[0].glue = cur.glues(&next, gap/em)
 		cur.pieces = append(slices.Clip(cur.pieces), next.pieces...)
 		cur.order = min(cur.order, next.order)
 		if next.size > cur.size*1.1 {
@@ -409,12 +422,15 @@ func scriptOf(s, host *fragment) bool {
 	return after > -touch*host.size && after < touch*host.size || before > -touch*host.size && before < touch*host.size
 }
 
-// wordGap is the gap in ems between this fragment's ink and that of another from which on there is a space.
-func (f *fragment) wordGap() float64 {
-	if f.pieces[0].shown != nil {
-		return bidiGap
+// glues reports whether a fragment belongs to the same word as the one before it, gap ems to the left.
+func (f *fragment) glues(next *fragment, gap float64) bool {
+	switch {
+	case gap <= wordGap:
+		return true
+	case gap <= fragmentGap && typeset(f.lastRune(), firstRune(next.pieces), gap):
+		return !f.pieces[len(f.pieces)-1].spaced
 	}
-	return wordGap
+	return next.pieces[0].shown != nil && gap <= bidiGap
 }
 
 // lastRune is the last character of the fragment.

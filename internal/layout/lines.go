@@ -93,7 +93,8 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 			em := math.Max(f.size, row[i-1].size)
 			const wide = 6.0 // ems: more than a tab
 			l.parted = l.parted || f.box.Left-row[i-1].box.Right > wide*em
-			f.pieces[0].glue = f.box.Left-row[i-1].box.Right < f.wordGap()*em && f.box.Left-row[i-1].box.Right > -0.5*em
+			gap := (f.box.Left - row[i-1].box.Right) / em
+			f.pieces[0].glue = gap > -0.5 && row[i-1].glues(f, gap)
 		}
 		l.pieces = append(l.pieces, f.pieces...)
 		l.box = l.box.Union(f.box)
@@ -191,8 +192,12 @@ func fontOf(fonts []document.Font, i int32) document.Font {
 
 func (l *line) text() string { return joinPieces(l.pieces) }
 
-// firstWord gives the width of the line's first word in points.
+// firstWord gives the width of the line's first word in points: of what cannot stand on two lines. Text in ideographs
+// may be broken anywhere.
 func (l *line) firstWord() float64 {
+	if cjk(firstRune(l.pieces)) {
+		return l.size
+	}
 	right := l.pieces[0].box.Right
 	for _, p := range l.pieces[1:] {
 		if !p.glue {
