@@ -7,9 +7,16 @@ FUZZTIME ?= 20s
 # Which benchmarks "make bench" runs, how often and how long.
 BENCH ?= .
 BENCHTIME ?= 1s
+# How often "make bench-peers" measures each program.
+RUNS ?= 5
+
+# What the speed of a conversion depends on, and the command that keeps it on one core (Linux: the first one that this
+# process may use).
+ENGINE = ./internal/pdfium ./internal/layout ./internal/export ./internal/engine
+ONE_CORE = $(shell command -v taskset >/dev/null && sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/taskset -c \1/p' /proc/self/status)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build run bench bench-quality fuzz openapi
+.PHONY: help demo test lint build run bench bench-quality bench-peers fuzz openapi
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +44,17 @@ run: ## run the service, with its data under ./data
 	@scripts/prepare.sh postgres
 	$(GO) run ./cmd/ragify serve
 
-bench: ## speed: make bench [BENCH=Convert] [BENCHTIME=3s]
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./internal/...
+bench: ## speed, the engine's on one core: make bench [BENCH=Convert] [BENCHTIME=3s]
+	@echo "Engine: a warm child process writes all text formats, on $(if $(ONE_CORE),one core,all cores); wall time, and its peak resident memory."
+	$(ONE_CORE) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -timeout 1h $(ENGINE)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $$($(GO) list ./internal/... | grep -vE '/(pdfium|layout|export|engine)$$')
 
 bench-quality: ## quality on public documents, and its change since the baseline: make bench-quality [UPDATE=1]
 	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}" $(if $(UPDATE),-update) all
+
+bench-peers: build ## speed and quality beside other programs, in the same run: make bench-peers [RUNS=5]
+	jar=$$(scripts/peer.sh) || jar=; \
+	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}" -peers -ragify bin/ragify -peer-jar "$$jar" -runs $(RUNS)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \

@@ -4,6 +4,7 @@
 //
 //	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc] [-update] [SECTION…]
 //	go run ./internal/quality -tables-f1 N [-shared DIR] [-tables default|cluster]
+//	go run ./internal/quality -peers -ragify FILE [-peer-jar FILE] [-runs N] [-shared DIR]
 //
 // Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
 // default), or all of them.
@@ -53,6 +54,8 @@ type settings struct {
 	perDoc, update                 bool
 	tablesF1                       int
 	sections                       []string
+	comparePeers                   bool
+	peers                          peerSettings
 }
 
 // sectionNames are the parts of the report, in the order in which "all" makes them.
@@ -68,6 +71,10 @@ func parseSettings(args []string) (settings, error) {
 	flags.BoolVar(&s.update, "update", false, "make what comes out now the baseline")
 	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first, and not only for the ten worst")
 	flags.IntVar(&s.tablesF1, "tables-f1", 0, "score the folder corpus/tables instead and list this many of its worst documents")
+	flags.BoolVar(&s.comparePeers, "peers", false, "compare the program -ragify with other programs instead")
+	flags.StringVar(&s.peers.ragify, "ragify", filepath.Join("bin", "ragify"), "the program for -peers")
+	flags.StringVar(&s.peers.jar, "peer-jar", "", "opendataloader's jar for -peers")
+	flags.IntVar(&s.peers.runs, "runs", 5, "how often -peers measures")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -91,6 +98,14 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	temp, err := os.MkdirTemp("", "ragify-quality")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if s.comparePeers {
+		return skipAbsent(out, runPeers(ctx, s, temp, out))
+	}
 	e, err := newEngine()
 	if err != nil {
 		return err
@@ -103,11 +118,6 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp("", "ragify-quality")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
 	r := reporter{settings: s, engine: e, base: base, temp: temp, out: out}
 	for _, name := range s.sections {
 		if err := skipAbsent(out, r.report(ctx, name)); err != nil {
@@ -119,6 +129,15 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	fmt.Fprintf(out, "The baseline %s is what came out now.\n", s.baseline)
 	return base.write(s.baseline)
+}
+
+// runPeers compares programs on the one-page benchmark.
+func runPeers(ctx context.Context, s settings, temp string, out io.Writer) error {
+	score, err := newScorer(ctx, s.shared, temp)
+	if err != nil {
+		return err
+	}
+	return comparePeers(ctx, s.peers, onePage(s.shared), score, temp, out)
 }
 
 // skipAbsent says loudly that something is skipped because its test data is not here. Other errors stay.
