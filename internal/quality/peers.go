@@ -113,7 +113,7 @@ func jarVersion(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer jar.Close()
+	defer func() { _ = jar.Close() }() // it was only read
 	text, err := fs.ReadFile(jar, "META-INF/maven/org.opendataloader/opendataloader-pdf-cli/pom.properties")
 	if err != nil {
 		return "", err
