@@ -371,10 +371,16 @@ func freeGutters(atoms []atom) []interval {
 	return gaps(unite(cover), gutterWidth*usualSize(atoms))
 }
 
-// splitAtTitles divides a band where a line at its left edge, alone in its row, stands apart from the rows above and
-// below: a title between two tables that happen to have columns in common.
+// splitAtTitles divides a band where a title stands between two tables that happen to have columns in common, and
+// where a wide space does: a line at the left edge, alone in its row, is a title when it is set larger than the rows
+// or stands apart from the rows above and below.
 func splitAtTitles(content []atom, gutters []interval) [][]atom {
-	const apart = 1.4 // times the usual distance of rows
+	const (
+		apart  = 1.4  // times the usual distance of rows
+		larger = 1.12 // times the usual size: headings differ by an eighth and more
+		// A space that no row of a table leaves: both in ems and in usual distances of rows.
+		wideEms, widePitch = 4.0, 2.5
+	)
 	sorted := slices.Clone(content)
 	slices.SortStableFunc(sorted, func(a, b atom) int { return compare(a.bottom, b.bottom) })
 	var frags []fragment
@@ -386,14 +392,25 @@ func splitAtTitles(content []atom, gutters []interval) [][]atom {
 	}
 	t := newTextTable(frags, gutters, nil)
 	left, pitch := t.columns[0].from+1, t.usualPitch()
-	title := func(i int) bool {
-		r := &t.rows[i]
-		return len(r.frags) == 1 && r.frags[0].box.Left <= left+t.size && i > 0 && r.base-t.rows[i-1].base > apart*pitch
+	alone := func(i int) bool {
+		f := t.rows[i].frags
+		return f[0].box.Left <= left+t.size && (len(f) == 1 || f[0].size > larger*t.size && gapless(f))
 	}
-	var ends []float64 // baselines of the rows before which to divide
-	for i := 1; i+1 < len(t.rows); i++ {
-		if title(i) && (t.rows[i+1].base-t.rows[i].base > apart*pitch || title(i+1)) {
-			ends = append(ends, t.rows[i-1].base, t.rows[i].base)
+	title := func(i int) bool {
+		return i > 0 && alone(i) && t.rows[i].base-t.rows[i-1].base > apart*pitch
+	}
+	var ends []float64 // baselines of the rows after which to divide
+	for i := range t.rows {
+		first, last := i == 0, i+1 == len(t.rows)
+		switch {
+		case alone(i) && t.rows[i].frags[0].size > larger*t.size,
+			!first && !last && title(i) && (t.rows[i+1].base-t.rows[i].base > apart*pitch || title(i+1)):
+			if !first {
+				ends = append(ends, t.rows[i-1].base)
+			}
+			ends = append(ends, t.rows[i].base)
+		case !first && t.rows[i].base-t.rows[i-1].base > math.Max(wideEms*t.size, widePitch*pitch):
+			ends = append(ends, t.rows[i-1].base)
 		}
 	}
 	var out [][]atom
@@ -408,6 +425,16 @@ func splitAtTitles(content []atom, gutters []interval) [][]atom {
 		part = append(part, a)
 	}
 	return append(out, part)
+}
+
+// gapless reports whether fragments from left to right are one text that columns divided.
+func gapless(frags []fragment) bool {
+	for i := 1; i < len(frags); i++ {
+		if frags[i].box.Left-frags[i-1].box.Right > 0.5*frags[i].size {
+			return false
+		}
+	}
+	return true
 }
 
 // bandTable makes a table of a band whose gutters separate no text columns, if its text is convincing. before and
