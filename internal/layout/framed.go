@@ -50,28 +50,32 @@ func (s *surveyor) framedTables(frags []fragment, taken []*block) (tables []*blo
 		tables, rest = append(tables, b), left
 		return len(used) > 0
 	}
-	for _, h := range s.headers() {
-		t, used, left := s.below(h, rest)
-		add(t, used, left)
+	const highest = 60.0 // points: a title of four lines
+	for _, h := range s.fillRows() {
+		if h.box.Height() <= highest {
+			t, used, left := s.below(h, rest)
+			add(t, used, left)
+		}
 	}
 	for _, r := range s.ruledRegions() {
-		s.inRegion(r, &rest, add)
+		for _, part := range r.divide(rest) {
+			s.inRegion(part, &rest, add)
+		}
 	}
 	return tables, rest
 }
 
-// header is a row of adjacent backgrounds: the column titles of a table.
-type header struct {
+// fillRow is a row of adjacent backgrounds: the column titles of a table, or one of its shaded rows.
+type fillRow struct {
 	box     document.Box
 	columns []float64 // inner boundaries
 }
 
-// headers finds rows of at least two backgrounds that stand side by side.
-func (s *surveyor) headers() []header {
+// fillRows finds rows of at least two backgrounds that stand side by side, from top to bottom.
+func (s *surveyor) fillRows() []fillRow {
 	const (
-		highest = 60.0 // points: a title of four lines
-		lowest  = 7.0
-		gap     = 4.0 // between neighbours
+		lowest = 7.0 // points
+		gap    = 4.0 // points between neighbours
 	)
 	fills := slices.Clone(s.fills)
 	slices.SortStableFunc(fills, func(a, b document.Box) int {
@@ -80,9 +84,9 @@ func (s *surveyor) headers() []header {
 		}
 		return compare(a.Left, b.Left)
 	})
-	var out []header
+	var out []fillRow
 	for start := 0; start < len(fills); {
-		h := header{box: fills[start]}
+		h := fillRow{box: fills[start]}
 		end := start + 1
 		for end < len(fills) && math.Abs(fills[end].Top-h.box.Top) < 1.5 && math.Abs(fills[end].Bottom-h.box.Bottom) < 1.5 &&
 			fills[end].Left >= h.box.Right-gap && fills[end].Left <= h.box.Right+gap {
@@ -90,7 +94,7 @@ func (s *surveyor) headers() []header {
 			h.box = h.box.Union(fills[end])
 			end++
 		}
-		if end-start >= 2 && h.box.Height() >= lowest && h.box.Height() <= highest {
+		if end-start >= 2 && h.box.Height() >= lowest {
 			out = append(out, h)
 		}
 		start = end
@@ -99,7 +103,7 @@ func (s *surveyor) headers() []header {
 }
 
 // below reads the table under a header: the rows that keep to its columns.
-func (s *surveyor) below(h header, frags []fragment) (t *textTable, used, rest []fragment) {
+func (s *surveyor) below(h fillRow, frags []fragment) (t *textTable, used, rest []fragment) {
 	gutters := make([]interval, len(h.columns))
 	for i, x := range h.columns {
 		gutters[i] = interval{x, x}
@@ -202,6 +206,59 @@ func (s *surveyor) ruledRegions() []region {
 		start = end
 	}
 	return out
+}
+
+// divide gives the parts of a region between which there can be no table: an empty space, as between the rule of the
+// running head and the first one of a table, or text that is not in columns.
+func (r region) divide(frags []fragment) []region {
+	const doubled = 6.0 // points: an empty space that a double rule may leave
+	between := make([][]*fragment, len(r.ys))
+	for k := range frags {
+		f := &frags[k]
+		if i, _ := slices.BinarySearch(r.ys, f.base); f.box.Right > r.left && f.box.Left < r.right && i < len(r.ys) {
+			between[i] = append(between[i], f)
+		}
+	}
+	var out []region
+	start := 0
+	for i := 1; i < len(r.ys); i++ {
+		if len(between[i]) == 0 && r.ys[i]-r.ys[i-1] > doubled || r.prose(between[i]) {
+			out = append(out, region{r.left, r.right, r.ys[start:i]})
+			start = i
+		}
+	}
+	return append(out, region{r.left, r.right, r.ys[start:]})
+}
+
+// prose reports whether the text between two rules is a heading, paragraphs and lists: at least two lines, of which each
+// is one text, with the mark of a list item or without, and most begin at the left. A title over columns is one line,
+// or stands in their middle.
+func (r region) prose(frags []*fragment) bool {
+	const (
+		lines = 2
+		edge  = 1.5 // ems from the rules' left end
+	)
+	slices.SortStableFunc(frags, func(a, b *fragment) int { return compare(a.base, b.base) })
+	n, left, runes := 0, 0, 0
+	for start := 0; start < len(frags); {
+		end := start + 1
+		for end < len(frags) && frags[end].base-frags[start].base <= 0.35*frags[start].size {
+			end++
+		}
+		row := frags[start:end]
+		start = end
+		slices.SortStableFunc(row, func(a, b *fragment) int { return compare(a.box.Left, b.box.Left) })
+		marked := parseMark(row[0].pieces[0].text).text != ""
+		if len(row) > 2 || len(row) == 2 && (!marked || len(row[0].pieces) > 1) {
+			return false
+		}
+		n++
+		runes += row[0].runes
+		if marked || row[0].box.Left < r.left+edge*row[0].size {
+			left++
+		}
+	}
+	return n >= lines && 2*left > n && runes >= proseRunes*n
 }
 
 // inRegion looks for a table between the first and last rule of a region, and where there is none, in the two parts

@@ -60,9 +60,11 @@ func (a *Analyzer) Add(c *document.Content) {
 		strikePieces(frags, e)
 	}
 	trace.edges(e)
-	tables, rest := ruledTables(e, frags, fonts)
-	trace.tables(tables, "ruled")
 	survey := newSurveyor(c, f, e, a.options.TableMethod == "cluster")
+	tables, rest := survey.shadedTables(frags)
+	ruled, rest := ruledTables(e, rest, fonts)
+	tables = append(tables, ruled...)
+	trace.tables(tables, "ruled")
 	rest, turned = settleTurned(rest, turned)
 	framed, rest := survey.framedTables(rest, tables)
 	trace.tables(framed, "framed")
