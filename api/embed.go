@@ -9,3 +9,8 @@ import _ "embed"
 //
 //go:embed openapi.yaml
 var Spec []byte
+
+// DocumentSchema is the JSON schema of the output format "json". Do not modify.
+//
+//go:embed document.schema.json
+var DocumentSchema []byte

@@ -42,17 +42,17 @@ func TestParse(t *testing.T) {
 			}
 		}
 		out := filepath.Join(t.TempDir(), "made", "here")
-		ragifyOK(t, env, "parse", "-f", "markdown,json,text", "-o", out, "--jobs", "2", one, dir)
+		ragifyOK(t, env, "parse", "-f", "markdown,json,html,text", "-o", out, "--jobs", "2", one, dir)
 		for _, stem := range []string{"one", "a", "deep/down/B"} {
-			for _, extension := range []string{".md", ".json", ".txt"} {
+			for _, extension := range []string{".md", ".json", ".html", ".txt"} {
 				b, err := os.ReadFile(filepath.Join(out, stem+extension))
 				if err != nil || !bytes.Contains(b, []byte("Page 1 of")) {
 					t.Errorf("%s%s: %q, %v", stem, extension, b, err)
 				}
 			}
 		}
-		if left := tree(t, out); len(left) != 9 {
-			t.Errorf("files %v, want 9", left)
+		if left := tree(t, out); len(left) != 12 {
+			t.Errorf("files %v, want 12", left)
 		}
 	})
 	t.Run("failed files are named and the others made", func(t *testing.T) {

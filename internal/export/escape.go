@@ -8,15 +8,23 @@ import (
 )
 
 var (
+	address  = regexp.MustCompile(`^(?i:(?:https?|ftp)://|www\.)[^\s<>\x00-\x1F]+`)
 	entity   = regexp.MustCompile(`^&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});`)
 	ordinal  = regexp.MustCompile(`^(\d{1,9})([.)])(\s|$)`)
 	ruleLine = regexp.MustCompile(`^[-=:|\s]+$`)
 )
 
+// escaping is what decides about escapes beside the text itself.
+type escaping struct {
+	mode           inlineMode
+	inLink         bool // the text is that of a link
+	before, follow rune // the characters around it, 0 at the start and end of the block
+}
+
 // escapeInline escapes what a CommonMark or GFM parser would take for markup. Text is read by people as well,
-// so characters that mean nothing where they stand stay as they are. follow is the character that comes after s,
-// 0 at the end of the block.
-func escapeInline(s string, mode inlineMode, lineStart bool, follow rune) string {
+// so characters that mean nothing where they stand stay as they are.
+func escapeInline(s string, at escaping) string {
+	lineStart := at.before == 0 || at.before == '\n'
 	if !lineStart && !strings.ContainsAny(s, "\\`*_[<&~|\n!]") {
 		return s
 	}
@@ -27,13 +35,13 @@ func escapeInline(s string, mode inlineMode, lineStart bool, follow rune) string
 			b.WriteByte('\n')
 		}
 		if n > 0 || lineStart {
-			l = escapeStart(&b, l, mode)
+			l = escapeStart(&b, l, at.mode)
 		}
-		next := follow
+		next := at
 		if n+1 < len(lines) {
-			next = '\n'
+			next.follow = '\n'
 		}
-		escapeLine(&b, l, mode, next)
+		escapeLine(&b, l, next)
 	}
 	return b.String()
 }
@@ -68,44 +76,60 @@ func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
 	return l
 }
 
-func escapeLine(b *strings.Builder, l string, mode inlineMode, follow rune) {
+func escapeLine(b *strings.Builder, l string, at escaping) {
+	closing := lastClosing(l)
 	var prev rune
-	for i, r := range l {
-		rest := l[i+utf8.RuneLen(r):]
-		next := follow
-		if rest != "" {
-			next, _ = utf8.DecodeRuneInString(rest)
+	for i := 0; i < len(l); {
+		if !at.inLink && !wordRune(prev) {
+			if n := writeURL(b, l[i:], at); n > 0 {
+				i += n
+				prev = last(l[:i])
+				continue
+			}
+		}
+		r, size := utf8.DecodeRuneInString(l[i:])
+		next := at.follow
+		if i+size < len(l) {
+			next, _ = utf8.DecodeRuneInString(l[i+size:])
 		}
 		escape := false
 		switch r {
-		case '\\', '`', '*', '~':
-			escape = true
-		case '_':
-			escape = !wordRune(prev) || !wordRune(next) || rest == "" // marks may come between it and what follows
 		case '[':
-			escape = mayLink(rest) || mode == inlineItem && i == 0
-		case ']':
-			escape = next == '(' || next == '[' || next == ':'
-		case '!':
-			escape = next == '['
-		case '<':
-			escape = unicode.IsLetter(next) || next == '/' || next == '!' || next == '?'
-		case '&':
-			escape = entity.MatchString(l[i:])
-		case '|':
-			escape = mode == inlineCell || mode == inlineHeaderCell
+			escape = i < closing || at.mode == inlineItem && i == 0
+		case '_':
+			escape = !wordRune(prev) || !wordRune(next) || i+size == len(l) // marks may come between it and what follows
+		default:
+			escape = special(r, next, at.mode) || r == '&' && entity.MatchString(l[i:])
 		}
 		if escape {
 			b.WriteByte('\\')
 		}
-		b.WriteRune(r)
+		b.WriteString(l[i : i+size])
 		prev = r
+		i += size
 	}
 }
 
-// mayLink reports whether the text after an opening bracket closes it in a way that makes a link.
-func mayLink(rest string) bool {
-	return strings.Contains(rest, "](") || strings.Contains(rest, "][") || strings.Contains(rest, "]:")
+// special reports whether r before next can be markup.
+func special(r, next rune, mode inlineMode) bool {
+	switch r {
+	case '\\', '`', '*', '~':
+		return true
+	case ']':
+		return next == '(' || next == '[' || next == ':'
+	case '!':
+		return next == '['
+	case '<':
+		return unicode.IsLetter(next) || next == '/' || next == '!' || next == '?'
+	case '|':
+		return mode == inlineCell || mode == inlineHeaderCell
+	}
+	return false
+}
+
+// lastClosing is where the last bracket stands that can close a link, -1 where none does.
+func lastClosing(l string) int {
+	return max(strings.LastIndex(l, "]("), strings.LastIndex(l, "]["), strings.LastIndex(l, "]:"))
 }
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
@@ -122,4 +146,67 @@ func escapeBrackets(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// writeURL writes the web address that l begins with, if it does, and gives its length. Parsers with GFM's autolinks
+// take an address as it stands in the source, with the escapes; others do not know it. So one with characters that
+// need escapes is written as a link: in angle brackets, where no escapes are needed, or with itself as its text.
+func writeURL(b *strings.Builder, l string, at escaping) int {
+	if !strings.ContainsRune("hHfFwW", rune(l[0])) {
+		return 0
+	}
+	whole := address.FindString(l)
+	const longest = 2000 // bytes; browsers take no longer ones, and this keeps the work in bounds
+	if whole == "" || len(whole) > longest {
+		return 0
+	}
+	url := trimURL(whole)
+	after := at.follow
+	if len(whole) < len(l) {
+		after = rune(l[len(whole)])
+	}
+	plain := after == 0 || unicode.IsSpace(after)
+	for i, r := range whole {
+		next, _ := utf8.DecodeRuneInString(whole[i+utf8.RuneLen(r):])
+		// An underscore between letters is text everywhere, brackets are a matter of what follows.
+		plain = plain && (r != '_' || wordRune(last(whole[:i])) && wordRune(next)) && r != '[' && r != ']' &&
+			!special(r, next, at.mode) && (r != '&' || !entity.MatchString(whole[i:]))
+	}
+	if plain {
+		b.WriteString(whole)
+		return len(whole)
+	}
+	if !address.MatchString(url) {
+		return 0 // nothing but its beginning
+	}
+	scheme := ""
+	if url[0]|0x20 == 'w' {
+		scheme = "http://"
+	}
+	if scheme != "" || strings.Contains(url, "&") {
+		inside := escaping{mode: at.mode, inLink: true, before: 'x', follow: ']'}
+		b.WriteString("[" + escapeBrackets(escapeInline(url, inside)) + "](" + scheme + target(url) + ")")
+		return len(url)
+	}
+	shown := url
+	if at.mode == inlineCell || at.mode == inlineHeaderCell {
+		shown = strings.ReplaceAll(url, "|", `\|`)
+	}
+	b.WriteString("<" + shown + ">")
+	return len(url)
+}
+
+// trimURL takes off what ends the sentence and not the address: punctuation, and brackets that it does not open.
+func trimURL(url string) string {
+	for {
+		switch end := last(url); {
+		case strings.ContainsRune(".,:;!?'\"’”»、。，；：！？）」』", end):
+		case end == ')' && strings.Count(url, ")") > strings.Count(url, "("):
+		case end == ']' && strings.Count(url, "]") > strings.Count(url, "["):
+		default:
+			return url
+		}
+		_, size := utf8.DecodeLastRuneInString(url)
+		url = url[:len(url)-size]
+	}
 }

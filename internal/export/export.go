@@ -26,7 +26,7 @@ func formatOf(f option.Format) (format, bool) {
 	case option.Text:
 		return format{".txt", "text/plain; charset=utf-8", writeText}, true
 	case option.HTML:
-		return format{".html", "text/html; charset=utf-8", nil}, true
+		return format{".html", "text/html; charset=utf-8", writeHTML}, true
 	case option.TaggedPDF:
 		return format{".tagged.pdf", "application/pdf", nil}, true
 	case option.AnnotatedPDF:

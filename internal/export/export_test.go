@@ -22,7 +22,7 @@ func TestFormats(t *testing.T) {
 		option.Markdown:     {true, ".md", "text/markdown; charset=utf-8"},
 		option.JSON:         {true, ".json", "application/json"},
 		option.Text:         {true, ".txt", "text/plain; charset=utf-8"},
-		option.HTML:         {false, ".html", "text/html; charset=utf-8"},
+		option.HTML:         {true, ".html", "text/html; charset=utf-8"},
 		option.TaggedPDF:    {false, ".tagged.pdf", "application/pdf"},
 		option.AnnotatedPDF: {false, ".annotated.pdf", "application/pdf"},
 		option.Chunks:       {false, ".chunks.jsonl", "application/jsonl"},
@@ -57,7 +57,7 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 func TestWrite(t *testing.T) {
 	t.Run("a failing writer is reported", func(t *testing.T) {
 		d := oneParagraph(strings.Repeat("word ", 50_000))
-		for _, f := range []option.Format{option.Markdown, option.Text, option.JSON} {
+		for _, f := range []option.Format{option.Markdown, option.Text, option.HTML, option.JSON} {
 			if err := export.Write(&brokenWriter{room: 100}, f, d, option.Default()); !errors.Is(err, errFull) {
 				t.Errorf("%s: %v", f, err)
 			}

@@ -6,29 +6,42 @@ import (
 	"strings"
 
 	"github.com/ragify/ragify/internal/document"
-	"github.com/ragify/ragify/internal/option"
 )
 
+// joint is where a part that was joined to an earlier element begins in it.
+type joint struct {
+	id   string
+	page int
+	at   int // index of its first line, of its first row in a table
+}
+
 // flow gives the pages with every text that goes on from an earlier column or page joined to its beginning, as
-// the writers for reading want it. d stays as it is.
-func flow(d *document.Document) []document.Page {
+// the writers for reading want it, and where the parts begin by the id of the element that they were joined to. d
+// stays as it is.
+func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 	pages := make([]document.Page, len(d.Pages))
-	var open *document.Element // the paragraph or list item that may go on
-	var table *document.Grid   // the last table, joined so far; a copy once something was joined to it
+	joints := make(map[string][]joint)
+	var open *document.Element  // the paragraph or list item that may go on
+	var table *document.Element // the last one, joined so far
 	for i := range d.Pages {
 		pages[i] = d.Pages[i]
 		list := make([]document.Element, 0, len(d.Pages[i].Elements)) // never grows: open points into it
 		for _, e := range d.Pages[i].Elements {
 			if e.Kind == document.Table && e.Grid != nil {
-				if e.Continues && table != nil && table.Cols == e.Grid.Cols {
-					appendGrid(table, e.Grid)
+				if e.Continues && table != nil && table.Grid.Cols == e.Grid.Cols {
+					at := appendGrid(table.Grid, e.Grid)
+					joints[table.ID] = append(joints[table.ID], joint{e.ID, e.Page, at})
 					continue
 				}
 				joined := *e.Grid
-				joined.Cells = slices.Clip(joined.Cells)
-				e.Grid, table = &joined, &joined
+				joined.Cells = slices.Clone(joined.Cells)
+				e.Grid = &joined
+				list = append(list, e)
+				table = &list[len(list)-1]
+				continue
 			}
 			if e.Continues && open != nil {
+				joints[open.ID] = append(joints[open.ID], joint{e.ID, e.Page, len(open.Lines)})
 				open.Lines = append(slices.Clip(open.Lines), e.Lines...)
 				continue
 			}
@@ -49,16 +62,16 @@ func flow(d *document.Document) []document.Page {
 		}
 		pages[i].Elements = list
 	}
-	return pages
+	return pages, joints
 }
 
 // appendGrid adds the rows of part, which goes on from it, to a table: without its titles, and a row that the page's
-// end cut in two made whole. part stays as it is.
-func appendGrid(table, part *document.Grid) {
-	first, at := part.HeaderRows, table.Rows // the first row of part that counts, and where it goes
+// end cut in two made whole. It gives the row in which part begins. part stays as it is.
+func appendGrid(table, part *document.Grid) (at int) {
+	first := part.HeaderRows // the first row of part that counts
+	at = table.Rows
 	if part.RowContinues && table.Rows > 0 {
 		at--
-		table.Cells = slices.Clone(table.Cells)
 	}
 	for _, c := range part.Cells {
 		if c.Row < first {
@@ -75,6 +88,7 @@ func appendGrid(table, part *document.Grid) {
 		table.Cells = append(table.Cells, c)
 	}
 	table.Rows = at + part.Rows - first
+	return at
 }
 
 // cellAt is the cell of g that covers a slot, nil when there is none.
@@ -93,91 +107,31 @@ func separator(pattern string, page int) string {
 	return strings.ReplaceAll(pattern, "%page-number%", strconv.Itoa(page))
 }
 
-// piece is a stretch of joined text in one style.
-type piece struct {
-	text         string
-	bold, italic bool
-	strike       bool
-	link         string
-}
-
-// joinLines puts lines together as their joins say, or with line ends where keep is set, and replaces invalid
-// characters. Neighbours of one style become one piece; inner white space is single.
-func joinLines(lines []document.Line, o option.Options) []piece {
-	var out []piece
-	add := func(p piece) {
-		if p.text == "" {
-			return
-		}
-		if n := len(out); n > 0 && out[n-1].sameStyle(p) {
-			out[n-1].text += p.text
-			return
-		}
-		out = append(out, p)
-	}
-	for i := range lines {
-		l := &lines[i]
-		for k := range l.Runs {
-			r := &l.Runs[k]
-			text := strings.ReplaceAll(r.Text, "\uFFFD", o.ReplaceInvalidChars)
-			if i+1 < len(lines) && k == len(l.Runs)-1 && l.Join == document.JoinHyphen && !o.KeepLineBreaks {
-				text = strings.TrimRight(text, "-\u00AD\u2010")
+// eachText calls do for the lines of every element and cell of pages.
+func eachText(pages []document.Page, do func([]document.Line)) {
+	var walk func([]document.Element)
+	walk = func(elements []document.Element) {
+		for i := range elements {
+			e := &elements[i]
+			do(e.Lines)
+			walk(e.Children)
+			if e.Grid != nil {
+				for k := range e.Grid.Cells {
+					do(e.Grid.Cells[k].Lines)
+				}
 			}
-			add(piece{text, r.Bold, r.Italic, r.Strike && o.DetectStrikethrough, r.Link})
-		}
-		if i+1 == len(lines) || len(out) == 0 {
-			continue
-		}
-		switch last := &out[len(out)-1]; {
-		case o.KeepLineBreaks:
-			last.text = strings.TrimRight(last.text, " ") + "\n"
-		case l.Join == document.JoinSpace:
-			last.text += " "
 		}
 	}
-	return tidy(out)
+	for i := range pages {
+		walk(pages[i].Elements)
+	}
 }
 
-func (p piece) sameStyle(o piece) bool {
-	return p.bold == o.bold && p.italic == o.italic && p.strike == o.strike && p.link == o.link
-}
-
-// tidy makes white space single, also across pieces, and trims both ends.
-func tidy(pieces []piece) []piece {
-	last := '\n' // as if a line ended before: leading space goes
-	out := pieces[:0]
-	for _, p := range pieces {
-		var b strings.Builder
-		for _, r := range p.text {
-			if r == '\t' || r == '\u00A0' || r == '\f' || r == '\r' || r == '\v' {
-				r = ' '
-			}
-			if r == ' ' && (last == ' ' || last == '\n') {
-				continue
-			}
-			b.WriteRune(r)
-			last = r
-		}
-		if p.text = b.String(); p.text != "" {
-			out = append(out, p)
-		}
+// figureLines is the text of a figure apart from its children: none where these say what is in it, else the text that
+// stands for the picture.
+func figureLines(e *document.Element) []document.Line {
+	if len(e.Lines) > 0 || len(e.Children) > 0 || e.Alt == "" {
+		return e.Lines
 	}
-	for len(out) > 0 {
-		n := len(out) - 1
-		out[n].text = strings.TrimRight(out[n].text, " \n")
-		if out[n].text != "" {
-			break
-		}
-		out = out[:n]
-	}
-	return out
-}
-
-// plainText is the joined text of lines without styles.
-func plainText(lines []document.Line, o option.Options) string {
-	var b strings.Builder
-	for _, p := range joinLines(lines, o) {
-		b.WriteString(p.text)
-	}
-	return b.String()
+	return []document.Line{{Runs: []document.Run{{Text: e.Alt}}}}
 }

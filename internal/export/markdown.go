@@ -2,9 +2,8 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/option"
@@ -12,8 +11,9 @@ import (
 
 // writeMarkdown writes GitHub-flavoured Markdown that a CommonMark parser reads back to the same blocks.
 func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) error {
-	m := markdown{w: w, o: o, top: topLevel(d)}
-	for i, p := range flow(d) {
+	m := markdown{w: w, o: o, top: topLevel(d), code: marksCode(d)}
+	pages, _ := flow(d)
+	for i, p := range pages {
 		if i > 0 && o.MarkdownPageSeparator != "" {
 			m.block(separator(o.MarkdownPageSeparator, p.Number))
 		}
@@ -30,7 +30,8 @@ func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) erro
 type markdown struct {
 	w        *bufio.Writer
 	o        option.Options
-	top      int // the highest level of a heading: 0 where there is a title
+	top      int  // the highest level of a heading: 0 where there is a title
+	code     bool // fixed-pitch type is code: not where all text is set in it
 	started  bool
 	listMark byte // what ends the marks of the list just written: '-', '*', '.', ')'; 0 after another block
 }
@@ -66,7 +67,11 @@ func (m *markdown) element(e *document.Element) {
 			m.block(strings.Repeat("#", min(max(e.Level+1-m.top, 1), 6)) + " " + text)
 		}
 	case document.Table:
-		m.block(m.table(e.Grid))
+		if m.o.MarkdownWithHTML && needsSpans(e.Grid) {
+			m.block(m.tableHTML(e.Grid))
+		} else {
+			m.block(m.table(e.Grid))
+		}
 	case document.List:
 		// Two lists in a row would be one, were it not for another kind of marks.
 		alt := m.listMark != 0 && m.listMark == leadMark(e, false)
@@ -76,6 +81,7 @@ func (m *markdown) element(e *document.Element) {
 		for k := range e.Children {
 			m.element(&e.Children[k])
 		}
+		m.block(m.inline(figureLines(e), inlineBlock))
 	default:
 		m.block(m.inline(e.Lines, inlineBlock))
 	}
@@ -165,20 +171,8 @@ func itemLead(mark string, delimiter byte) string {
 	return string(delimiter) + " "
 }
 
-// isDecimal reports whether a mark can be one of a numbered list in Markdown.
-func isDecimal(mark string) bool {
-	const longest = 9 // digits, by CommonMark
-	digits := strings.TrimRight(mark, ".)")
-	return len(mark)-len(digits) == 1 && digits != "" && len(digits) <= longest && strings.Trim(digits, "0123456789") == ""
-}
-
-// isOrdinal reports whether a mark says something: a number or letter, not a bullet.
-func isOrdinal(mark string) bool {
-	return strings.ContainsFunc(mark, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) && mark != "o"
-}
-
-// table writes a pipe table. Its first row is the header, as the notation demands. Cells over several columns or
-// rows stand in their first slot.
+// table writes a pipe table. Its first row is the header, as the notation demands, also where the table has none or
+// several. Cells over several columns or rows stand in their first slot.
 func (m *markdown) table(g *document.Grid) string {
 	if g == nil || g.Rows == 0 || g.Cols == 0 {
 		return ""
@@ -215,159 +209,12 @@ func (m *markdown) table(g *document.Grid) string {
 	return b.String()
 }
 
-// inlineMode is where inline text stands, which decides what has to be escaped and which styles are the block's.
-type inlineMode uint8
-
-const (
-	inlineBlock inlineMode = iota
-	inlineHeading
-	inlineItem
-	inlineCell
-	inlineHeaderCell
-)
-
-// inline writes joined lines as Markdown text.
-func (m *markdown) inline(lines []document.Line, mode inlineMode) string {
-	pieces := joinLines(lines, m.o)
-	plain := mode == inlineHeading || mode == inlineHeaderCell // these are bold by themselves
-	var b strings.Builder
-	styled := false // the text so far ends in a closing mark
-	for i, p := range pieces {
-		if mode == inlineHeading {
-			p.text = strings.ReplaceAll(p.text, "\n", " ")
-		}
-		if plain {
-			p.bold, p.italic = false, false
-		}
-		body := strings.Trim(p.text, " \n")
-		at := strings.Index(p.text, body)
-		before, after := p.text[:at], p.text[at+len(body):]
-		b.WriteString(before)
-		next := nextRune(pieces, i, after)
-		escaped := escapeInline(body, mode, atLineStart(b.String()), next)
-		open, shut := marks(p)
-		if p.linked() {
-			escaped = "[" + escapeBrackets(escaped) + "](" + target(p.link) + ")"
-		}
-		if open == "" || body == "" || styled && before == "" || strings.Contains(body, "\n\n") ||
-			!flanks(last(b.String()), escaped, next) {
-			b.WriteString(escaped)
-			styled = false
-		} else {
-			b.WriteString(open + escaped + shut)
-			styled = true
-		}
-		if after != "" {
-			styled = false
-		}
-		b.WriteString(after)
-	}
-	text := b.String()
-	if mode == inlineHeading && strings.HasSuffix(text, "#") {
-		text = text[:len(text)-1] + `\#` // it would close the heading
-	}
-	return text
-}
-
-func atLineStart(s string) bool { return s == "" || s[len(s)-1] == '\n' }
-
-// marks are the emphasis marks around a piece.
-func marks(p piece) (open, shut string) {
-	switch {
-	case p.bold && p.italic:
-		open = "***"
-	case p.bold:
-		open = "**"
-	case p.italic:
-		open = "*"
-	}
-	if p.strike {
-		return "~~" + open, open + "~~"
-	}
-	return open, open
-}
-
-// flanks reports whether emphasis marks around text would be read as such between the characters before and
-// after it (CommonMark 0.31, left- and right-flanking delimiter runs). 0 is the start or end of the block.
-func flanks(before rune, text string, after rune) bool {
-	first, _ := utf8.DecodeRuneInString(text)
-	final, _ := utf8.DecodeLastRuneInString(text)
-	outside := func(r rune) bool { return r == 0 || unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) }
-	inside := func(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSymbol(r) }
-	return (inside(first) || outside(before)) && (inside(final) || outside(after))
-}
-
-func last(s string) rune {
-	if s == "" {
-		return 0
-	}
-	r, _ := utf8.DecodeLastRuneInString(s)
-	return r
-}
-
-// nextRune is the character that follows the body of piece i.
-func nextRune(pieces []piece, i int, after string) rune {
-	if after != "" {
-		return ' '
-	}
-	if i+1 < len(pieces) {
-		if pieces[i+1].linked() {
-			return '['
-		}
-		r, _ := utf8.DecodeRuneInString(pieces[i+1].text)
-		return r
-	}
-	return 0
-}
-
-// linked reports whether the piece is written as a link: it leads somewhere, and does not say where by itself.
-func (p piece) linked() bool {
-	body := strings.Trim(p.text, " \n")
-	return p.link != "" && body != "" && followable(p.link) && !sameTarget(p.link, body)
-}
-
-// followable reports whether a link may be offered to readers. Others than these schemes open nothing from a text,
-// or, as javascript and data do, run what a stranger wrote where the Markdown is shown.
-func followable(uri string) bool {
-	scheme, _, ok := strings.Cut(uri, ":")
-	if !ok || strings.ContainsAny(scheme, "/?#") {
-		return true // relative
-	}
-	switch strings.ToLower(scheme) {
-	case "http", "https", "ftp", "mailto", "tel":
-		return true
-	}
-	return false
-}
-
-// sameTarget reports whether a link's text shows its target already.
-func sameTarget(uri, text string) bool {
-	trim := func(s string) string {
-		s = strings.ToLower(strings.TrimSpace(s))
-		for _, p := range []string{"mailto:", "https://", "http://"} {
-			s = strings.TrimPrefix(s, p)
-		}
-		return strings.TrimRight(s, "/.")
-	}
-	t := trim(text)
-	return t != "" && strings.Contains(trim(uri), t) && strings.ContainsAny(t, ".@/")
-}
-
-// target writes a URI as a link destination.
-func target(uri string) string {
-	var b strings.Builder
-	for i, r := range uri {
-		switch {
-		case r == '&' && entity.MatchString(uri[i:]):
-			b.WriteString("&amp;")
-		case r <= ' ' || r == 0x7F || r == '<' || r == '>' || r == '|' || r == '\\' || r == '`' || r == '*':
-			const hex = "0123456789ABCDEF"
-			b.WriteString("%" + string(hex[r>>4&15]) + string(hex[r&15]))
-		case r == '(' || r == ')':
-			b.WriteString(`\` + string(r))
-		default:
-			b.WriteRune(r)
-		}
-	}
+// tableHTML writes a table as a block of HTML, which ends at a blank line for Markdown.
+func (m *markdown) tableHTML(g *document.Grid) string {
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	h := htmlWriter{w: w, o: m.o, code: m.code}
+	h.grid(g, "", nil)
+	w.Flush() // a buffer takes everything
 	return b.String()
 }

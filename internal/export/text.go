@@ -3,7 +3,7 @@ package export
 import (
 	"bufio"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/option"
@@ -22,7 +22,8 @@ func writeText(w *bufio.Writer, d *document.Document, o option.Options) error {
 		started = true
 		w.WriteString(s)
 	}
-	for i, p := range flow(d) {
+	pages, _ := flow(d)
+	for i, p := range pages {
 		if i > 0 && o.TextPageSeparator != "" {
 			// A separator is a line of its own; a form feed begins the line of the next page.
 			if started {
@@ -57,6 +58,9 @@ func elementText(e *document.Element, o option.Options) string {
 				parts = append(parts, s)
 			}
 		}
+		if s := plainText(figureLines(e), o); s != "" {
+			parts = append(parts, s)
+		}
 		return strings.Join(parts, "\n\n")
 	}
 	return plainText(e.Lines, o)
@@ -70,7 +74,7 @@ func listText(e *document.Element, o option.Options) string {
 			b.WriteByte('\n')
 		}
 		lead := item.Marker + " "
-		pad := strings.Repeat(" ", utf8.RuneCountInString(lead))
+		pad := strings.Repeat(" ", displayWidth(lead))
 		b.WriteString(lead + strings.ReplaceAll(plainText(item.Lines, o), "\n", "\n"+pad))
 		for k := range item.Children {
 			b.WriteString("\n" + pad + strings.ReplaceAll(listText(&item.Children[k], o), "\n", "\n"+pad))
@@ -138,12 +142,18 @@ func textRow(cells [][]string, width []int, k, gap int) string {
 	return b.String()
 }
 
-// displayWidth counts terminal columns: wide East Asian characters take two.
+// displayWidth counts the columns that text takes on a terminal: two for wide East Asian characters, none for accents
+// and marks that are printed over a character.
 func displayWidth(s string) int {
 	n := 0
 	for _, r := range s {
-		n++
-		if r >= 0x1100 && (r <= 0x115F || r >= 0x2E80 && r <= 0xA4CF || r >= 0xAC00 && r <= 0xD7A3 || r >= 0xF900 && r <= 0xFAFF || r >= 0xFF00 && r <= 0xFF60 || r >= 0x20000) {
+		switch {
+		case r < 0x300:
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case isWide(r):
+			n += 2
+		default:
 			n++
 		}
 	}

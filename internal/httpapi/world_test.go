@@ -103,7 +103,7 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 	w.deps = httpapi.Deps{
 		Accounts: w.store, Jobs: w.store, Blobs: w.blobs, Engine: w.engine, Plans: plan.Default(),
 		FormatAvailable: func(f option.Format) bool {
-			return f == option.Markdown || f == option.Text || f == option.JSON
+			return f == option.Markdown || f == option.JSON || f == option.HTML || f == option.Text
 		},
 		CheckWebhookURL: webhook.CheckURL,
 		WebhookSecret:   func(id account.ID) string { return webhook.Secret([]byte("key"), id) },

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/export/exporttest"
 	"github.com/ragify/ragify/internal/layout"
 	"github.com/ragify/ragify/internal/option"
 )
@@ -20,7 +21,6 @@ const alphabet = "abcdefgABCDEFGivxo0123456789.,-()[]*_#|<>&`~+=:!\\\"é中日�
 func FuzzLayout(f *testing.F) {
 	f.Add([]byte("the quick brown fox"))
 	f.Add([]byte{1, 10, 20, 30, 40, 2, 10, 60, 30, 40, 3, 200, 200, 1, 1, 0xFF, 0, 0, 0, 0})
-	schema := documentSchema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 4000 {
 			return
@@ -49,8 +49,9 @@ func FuzzLayout(f *testing.F) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("letters and digits (-shown +found):\n%s", diff)
 		}
-		checkMarkdown(t, doc, o)
-		checkJSON(t, schema, doc, o)
+		if err := exporttest.Check(doc, o); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

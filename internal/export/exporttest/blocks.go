@@ -1,0 +1,208 @@
+package exporttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+)
+
+// block is one block of a document as a reader meets it.
+type block struct {
+	Kind   string // "heading", "paragraph", "list", "table", "page"
+	Shape  string // a heading's level, a list's items, a table's size
+	Text   string // without white space, a bar between items and between cells that say something
+	joined bool   // of several elements: a hyphen between them may be gone
+}
+
+// notation is what the checks have to know of a format.
+type notation struct {
+	heading func(level int) string                    // shape of a heading
+	list    func(list *document.Element) string       // shape of a list
+	table   func(g *document.Grid, rows int) string   // shape of a table that has so many rows when joined
+	mark    func(list, item *document.Element) string // what it prints of an item's mark as text
+}
+
+// blocksOf gives the blocks of a document: texts and tables that go on are joined to their beginnings.
+func blocksOf(d *document.Document, o option.Options, n notation) []block {
+	c := collector{o: o, n: n}
+	for i := range d.Pages {
+		if i > 0 {
+			c.blocks = append(c.blocks, block{Kind: "page"})
+		}
+		for k := range d.Pages[i].Elements {
+			c.add(&d.Pages[i].Elements[k])
+		}
+	}
+	c.endTable()
+	return slices.DeleteFunc(c.blocks, func(b block) bool {
+		return b.Text == "" && (b.Kind == "paragraph" || b.Kind == "heading")
+	})
+}
+
+type collector struct {
+	o      option.Options
+	n      notation
+	blocks []block
+	open   int            // the paragraph or list that may go on, counted from one; 0: none
+	table  *document.Grid // the last table: its first part
+	cells  [][]string     // its cells so far by row and column
+	at     int            // its index
+}
+
+func (c *collector) add(e *document.Element) {
+	switch {
+	case e.Kind == document.Table && e.Grid != nil:
+		c.addTable(e)
+	case e.Continues && c.open > 0:
+		b := &c.blocks[c.open-1]
+		b.Text += textOf(e.Lines, c.o)
+		b.joined = true
+	case e.Kind == document.List:
+		c.blocks = append(c.blocks, block{Kind: "list", Shape: c.n.list(e), Text: c.listText(e)})
+		c.open = 0
+		if n := len(e.Children); n > 0 && len(e.Children[n-1].Children) == 0 {
+			c.open = len(c.blocks)
+		}
+	case e.Kind == document.Figure:
+		inside := collector{o: c.o, n: c.n}
+		for i := range e.Children {
+			inside.add(&e.Children[i])
+			inside.open = 0 // nothing in a figure goes on
+		}
+		inside.endTable()
+		c.blocks = append(c.blocks, inside.blocks...)
+		text := textOf(e.Lines, c.o)
+		if len(e.Lines) == 0 && len(e.Children) == 0 {
+			text = squeeze(e.Alt)
+		}
+		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: text})
+	case e.Kind == document.Heading:
+		c.blocks = append(c.blocks, block{Kind: "heading", Shape: c.n.heading(e.Level), Text: textOf(e.Lines, c.o)})
+		c.open = 0
+	default:
+		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: textOf(e.Lines, c.o)})
+		if e.Kind == document.Paragraph {
+			c.open = len(c.blocks)
+		}
+	}
+}
+
+func (c *collector) addTable(e *document.Element) {
+	g, skip := e.Grid, 0
+	if e.Continues && c.table != nil && c.table.Cols == g.Cols {
+		skip = g.HeaderRows
+	} else {
+		c.endTable()
+		c.table, c.at = g, len(c.blocks)
+		c.blocks = append(c.blocks, block{Kind: "table"})
+	}
+	at := len(c.cells)
+	if at > 0 {
+		c.blocks[c.at].joined = true
+		if g.RowContinues {
+			at--
+		}
+	}
+	for len(c.cells) < at+g.Rows-skip {
+		c.cells = append(c.cells, make([]string, g.Cols))
+	}
+	for i := range g.Cells {
+		if cell := &g.Cells[i]; cell.Row >= skip {
+			c.cells[at+cell.Row-skip][cell.Col] += textOf(cell.Lines, c.o)
+		}
+	}
+}
+
+// endTable gives the table that was collected its shape and text.
+func (c *collector) endTable() {
+	if c.table == nil {
+		return
+	}
+	b := &c.blocks[c.at]
+	b.Shape = c.n.table(c.table, len(c.cells))
+	b.Text = joinParts(slices.Concat(c.cells...))
+	c.table, c.cells = nil, nil
+}
+
+func (c *collector) listText(list *document.Element) string {
+	var parts []string
+	for i := range list.Children {
+		item := &list.Children[i]
+		parts = append(parts, squeeze(c.n.mark(list, item))+textOf(item.Lines, c.o))
+		for k := range item.Children {
+			parts = append(parts, c.listText(&item.Children[k]))
+		}
+	}
+	return joinParts(parts)
+}
+
+// joinParts joins what says something.
+func joinParts(parts []string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "¦")
+}
+
+// items draws the items of a list and of those in it: "(ii(i))".
+func items(list *document.Element) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i := range list.Children {
+		b.WriteByte('i')
+		for k := range list.Children[i].Children {
+			b.WriteString(items(&list.Children[i].Children[k]))
+		}
+	}
+	return b.String() + ")"
+}
+
+// textOf joins lines as their joins say, without white space.
+func textOf(lines []document.Line, o option.Options) string {
+	var b strings.Builder
+	for i, l := range lines {
+		for k, r := range l.Runs {
+			s := r.Text
+			if k == len(l.Runs)-1 && i+1 < len(lines) && l.Join == document.JoinHyphen && !o.KeepLineBreaks {
+				s = strings.TrimRight(s, "-\u00AD\u2010")
+			}
+			b.WriteString(s)
+		}
+	}
+	return squeeze(b.String())
+}
+
+// squeeze takes out white space, and what writers leave out or replace.
+func squeeze(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// compare says where a format shows other blocks than the document has.
+func compare(format string, want, got []block) error {
+	want, got = slices.Clone(want), slices.Clone(got)
+	for i := range min(len(want), len(got)) {
+		if want[i].joined {
+			want[i].Text, got[i].Text = withoutHyphens(want[i].Text), withoutHyphens(got[i].Text)
+		}
+		want[i].joined = false
+	}
+	for i := range want {
+		want[i].joined = false
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(block{})); diff != "" {
+		return fmt.Errorf("blocks of the %s (-document +read):\n%s", format, diff)
+	}
+	return nil
+}
+
+func withoutHyphens(s string) string {
+	return strings.NewReplacer("-", "", "\u00AD", "", "\u2010", "").Replace(s)
+}

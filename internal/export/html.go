@@ -1,0 +1,240 @@
+package export
+
+import (
+	"bufio"
+	_ "embed"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+)
+
+//go:embed html.css
+var styleSheet string
+
+// writeHTML writes one page of HTML that needs nothing else. Every element has its id as an anchor and every page
+// its number, so that a citation can lead to the place. What a PDF says is text here, never markup, and the page's
+// policy lets nothing run or load, whatever a separator of the caller's own brings in.
+func writeHTML(w *bufio.Writer, d *document.Document, o option.Options) error {
+	pages, joints := flow(d)
+	h := htmlWriter{w: w, o: o, code: marksCode(d), joints: joints}
+	all := mostlyRightToLeft(pages)
+	h.head(d, all)
+	for i := range pages {
+		p := &pages[i]
+		if i > 0 && o.HTMLPageSeparator != "" {
+			h.put(separator(o.HTMLPageSeparator, p.Number), "\n")
+		}
+		number := strconv.Itoa(p.Number)
+		h.put(`<div class="page" id="p`, number, `" data-page="`, number, `"`)
+		h.rightToLeft = mostlyRightToLeft(pages[i : i+1])
+		if h.rightToLeft != all {
+			h.put(directionAttribute(h.rightToLeft))
+		}
+		h.put(">\n")
+		h.elements(p.Elements)
+		h.put("</div>\n")
+	}
+	h.put("</main>\n</body>\n</html>\n")
+	return nil // bufio keeps the first error for Flush
+}
+
+// htmlWriter writes the elements of one document.
+type htmlWriter struct {
+	w           *bufio.Writer
+	o           option.Options
+	open        []int // levels of the headings that a heading may stand below, from the outermost
+	code        bool  // fixed-pitch type is code
+	rightToLeft bool  // the direction of the page, also that of the columns of its tables
+	joints      map[string][]joint
+}
+
+func (h *htmlWriter) put(parts ...string) {
+	for _, s := range parts {
+		h.w.WriteString(s)
+	}
+}
+
+// head writes what comes before the first page.
+func (h *htmlWriter) head(d *document.Document, rightToLeft bool) {
+	h.put("<!DOCTYPE html>\n<html", languageAttribute(d.Meta.Language))
+	if rightToLeft {
+		h.put(directionAttribute(true))
+	}
+	h.put(">\n<head>\n<meta charset=\"utf-8\">\n",
+		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">`, "\n",
+		`<meta name="viewport" content="width=device-width, initial-scale=1">`, "\n")
+	if author := metaText(d.Meta.Author); author != "" {
+		h.put(`<meta name="author" content="`, escapeHTML(author), "\">\n")
+	}
+	h.put("<title>", escapeHTML(h.title(d)), "</title>\n<style>\n", styleSheet, "</style>\n</head>\n<body>\n<main>\n")
+}
+
+// title is what the file calls itself, or else its first heading of the highest level.
+func (h *htmlWriter) title(d *document.Document) string {
+	if s := metaText(d.Meta.Title); s != "" {
+		return s
+	}
+	var first *document.Element
+	for i := range d.Pages {
+		for k := range d.Pages[i].Elements {
+			e := &d.Pages[i].Elements[k]
+			if e.Kind == document.Heading && (first == nil || e.Level < first.Level) {
+				first = e
+			}
+		}
+	}
+	if first != nil {
+		if s := plainText(first.Lines, h.o); s != "" {
+			return strings.ReplaceAll(s, "\n", " ")
+		}
+	}
+	return "Document" // a page must have a title
+}
+
+// metaText is a line of the document information, which may hold anything.
+func metaText(s string) string {
+	return plainText([]document.Line{{Runs: []document.Run{{Text: s}}}}, option.Options{})
+}
+
+// languageAttribute is the attribute for a language that is one. Files name theirs in many ways, and a wrong name
+// is worse than none: it decides on voices and hyphens.
+func languageAttribute(name string) string {
+	tag, err := language.Parse(name)
+	if err != nil || tag == language.Und {
+		return ""
+	}
+	return ` lang="` + escapeHTML(tag.String()) + `"`
+}
+
+// elements writes the blocks of a page or figure.
+func (h *htmlWriter) elements(list []document.Element) {
+	captions := pairCaptions(list)
+	for i := 0; i < len(list); i++ {
+		e := &list[i]
+		if i+1 < len(list) && captions[i] {
+			if next := &list[i+1]; e.Kind == document.Caption {
+				h.figure(next, e, nil)
+			} else {
+				h.figure(e, nil, next)
+			}
+			i++
+			continue
+		}
+		h.element(e)
+	}
+}
+
+func (h *htmlWriter) element(e *document.Element) {
+	switch e.Kind {
+	case document.Heading:
+		if text := h.inline(e.Lines, nil, bold); text != "" {
+			name := "h" + strconv.Itoa(h.headingLevel(e.Level))
+			h.put("<", name, idAttribute(e.ID), h.direction(e.Lines), ">", text, "</", name, ">\n")
+		}
+	case document.Table:
+		h.table(e)
+	case document.List:
+		h.list(e)
+	case document.Figure:
+		h.figure(e, nil, nil)
+	case document.Caption:
+		h.textBlock("p", ` class="caption"`, e)
+	case document.Formula:
+		h.textBlock("p", ` class="formula"`, e)
+	case document.Footnote:
+		h.wrapped("aside", ` role="doc-footnote"`, e)
+	case document.Header:
+		h.wrapped("header", "", e)
+	case document.Footer:
+		h.wrapped("footer", "", e)
+	default:
+		h.textBlock("p", "", e)
+	}
+}
+
+// headingLevel is the level of the next heading. HTML must not leave out levels on the way down, which documents do:
+// a heading's level here is the number of headings that it stands below, plus one.
+func (h *htmlWriter) headingLevel(level int) int {
+	for len(h.open) > 0 && h.open[len(h.open)-1] >= level {
+		h.open = h.open[:len(h.open)-1]
+	}
+	h.open = append(h.open, level)
+	return min(len(h.open), 6)
+}
+
+// textBlock writes an element that is nothing but its text.
+func (h *htmlWriter) textBlock(name, attributes string, e *document.Element) {
+	if text := h.inline(e.Lines, h.joints[e.ID], 0); text != "" {
+		h.put("<", name, idAttribute(e.ID), attributes, h.direction(e.Lines), ">", text, "</", name, ">\n")
+	}
+}
+
+// wrapped writes an element whose text is a paragraph in it.
+func (h *htmlWriter) wrapped(name, attributes string, e *document.Element) {
+	if text := h.inline(e.Lines, h.joints[e.ID], 0); text != "" {
+		h.put("<", name, idAttribute(e.ID), attributes, h.direction(e.Lines), "><p>", text, "</p></", name, ">\n")
+	}
+}
+
+// figure writes a figure or table with the caption before or after it.
+func (h *htmlWriter) figure(e, before, after *document.Element) {
+	id := idAttribute(e.ID)
+	if e.Kind == document.Table {
+		id = ""
+	}
+	h.put("<figure", id, ">\n")
+	if before != nil {
+		h.textBlock("figcaption", "", before)
+	}
+	switch {
+	case e.Kind == document.Table:
+		h.table(e)
+	case len(e.Children) > 0:
+		h.put("<div class=\"drawn\">\n")
+		h.elements(e.Children)
+		h.put("</div>\n")
+	default:
+		if text := h.inline(figureLines(e), nil, 0); text != "" {
+			h.put(`<p class="drawn"`, h.direction(figureLines(e)), ">", text, "</p>\n")
+		}
+	}
+	if after != nil {
+		h.textBlock("figcaption", "", after)
+	}
+	h.put("</figure>\n")
+}
+
+// pairCaptions finds which captions belong to a figure or table next to them: those that stand close. i is true where
+// element i and the next one are such a pair.
+func pairCaptions(list []document.Element) map[int]bool {
+	const near = 36.0 // points between a caption and what it is about: three lines of common text
+	pairs := make(map[int]bool)
+	distance := func(i, k int) float64 {
+		if k < 0 || k >= len(list) || list[k].Kind != document.Table && list[k].Kind != document.Figure || list[k].Page != list[i].Page {
+			return near + 1
+		}
+		a, b := list[i].Box, list[k].Box
+		return max(a.Left-b.Right, b.Left-a.Right, a.Top-b.Bottom, b.Top-a.Bottom, 0)
+	}
+	for i := range list {
+		if list[i].Kind != document.Caption {
+			continue
+		}
+		before, after := distance(i, i-1), distance(i, i+1)
+		if pairs[i-2] {
+			before = near + 1 // it has one
+		}
+		switch {
+		case min(before, after) > near:
+		case before < after:
+			pairs[i-1] = true
+		default:
+			pairs[i] = true
+		}
+	}
+	return pairs
+}
