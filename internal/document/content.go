@@ -47,7 +47,10 @@ type Content struct {
 	Rules         []Rule
 	Images        []Image
 	Links         []Link
-	Truncated     bool // the page had more glyphs or paths than the limits allow
+	// Structure is what the file's structure tree says of the page: the top elements that it shows a part of. nil
+	// when it was not asked for or there is none.
+	Structure []StructKid
+	Truncated bool // the page had more glyphs or paths than the limits allow
 }
 
 // Glyph is one shown character. PDFium's generated spaces and line ends are left out: the layout
@@ -63,11 +66,14 @@ type Glyph struct {
 	Angle   float64 // baseline direction in degrees, clockwise on the page, 0 = left to right, in [0, 360)
 	Font    int32   // index into Content.Fonts
 	Object  int32   // ordinal of the text object on the page
-	MCID    int32   // marked-content id, -1 when none
+	MCID    int32   // marked-content id on the page, -1 when none; what a form shows has that of the form
 	Color   uint32  // fill colour 0xRRGGBBAA
 	Mode    uint8   // text render mode (PDF 32000-1 table 106); 3 and 7 are invisible
 	Hyphen  bool    // PDFium takes it for a hyphen at a line end
 	Invalid bool    // the mapping to Unicode is missing or known to be wrong
+	// Artifact: the file says that this is no part of its text, such as a running head. Only known where the
+	// structure was asked for.
+	Artifact bool
 }
 
 // Font is what the layout needs to know of a font.
@@ -99,6 +105,7 @@ type Rule struct {
 	Box   Box
 	Width float64 // stroke width in points, 0 for fills
 	Color uint32  // stroke colour, fill colour for fills: 0xRRGGBBAA
+	MCID  int32   // as Glyph's; only known where the structure was asked for, else -1
 }
 
 // Image is a painted raster image.
@@ -106,7 +113,8 @@ type Image struct {
 	Box           Box
 	Width, Height int   // pixels
 	Object        int32 // ordinal of the image object on the page
-	MCID          int32
+	MCID          int32 // as Glyph's
+	Artifact      bool  // as Glyph's
 }
 
 // Link is a link annotation with a URI target.

@@ -52,14 +52,18 @@ func (s *server) parse(file *pdfium.File, pages []int, o option.Options, debugDi
 	}
 	analyzer := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
-		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough,
+		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
 		Trace: drawer.trace(),
 	})
 	keepOffPage := slices.Contains(o.ContentSafetyOff, "off-page") || slices.Contains(o.ContentSafetyOff, "all")
 	var found findings
 	var reported time.Time
+	read := file.Content
+	if o.UseStructTree {
+		read = file.StructuredContent
+	}
 	for i, n := range pages {
-		switch err := file.Content(n, &s.content); {
+		switch err := read(n, &s.content); {
 		case errors.Is(err, errDamagedPage):
 			found.damaged = append(found.damaged, n)
 		case err != nil:

@@ -17,11 +17,13 @@ import (
 //	page WIDTH HEIGHT [NUMBER]               begins a page; without a number, the next one
 //	font NAME BASE [bold] [italic] [fixed]   R (Times-Roman), B (bold) and I (italic) are there already
 //	text X Y SIZE FONT "STRING" [KEY=VALUE…] a line of text on baseline Y; a character is half its size wide
-//	     angle=DEGREES track=POINTS color=RRGGBB invalid
+//	     angle=DEGREES track=POINTS color=RRGGBB invalid mcid=ID artifact
 //	     rtl   from X to the left, numbers and Latin words in it the other way round; down   upright characters below each other, the first one's top at Y
 //	para X Y SIZE LEADING FONT               lines of text until an empty line
 //	line|fill|stroke|curve X0 Y0 X1 Y1 [RRGGBB]
-//	image X0 Y0 X1 Y1
+//	image X0 Y0 X1 Y1 [MCID]
+//	tag DEPTH ROLE [KEY=VALUE…]              an element of the structure tree, below the last one of the depth above
+//	     mcid=ID,ID… index=N rowspan=N colspan=N alt="STRING" actual="STRING"
 //	link X0 Y0 X1 Y1 URI
 //	bookmark LEVEL PAGE TITLE…
 //	# comment
@@ -97,6 +99,8 @@ func (p *contentParser) directive(line string) error {
 		return p.para(fields)
 	case "line", "fill", "stroke", "curve":
 		return p.rule(kind, fields)
+	case "tag":
+		return p.tag(rest)
 	case "image", "link":
 		v, err := numbers(fields, 4)
 		if err != nil {
@@ -104,7 +108,15 @@ func (p *contentParser) directive(line string) error {
 		}
 		b := document.Box{Left: v[0], Top: v[1], Right: v[2], Bottom: v[3]}
 		if kind == "image" {
-			p.page().Images = append(p.page().Images, document.Image{Box: b, Width: 100, Height: 100, MCID: -1})
+			img := document.Image{Box: b, Width: 100, Height: 100, MCID: -1}
+			if len(fields) > 4 {
+				id, err := strconv.Atoi(fields[4])
+				if err != nil {
+					return err
+				}
+				img.MCID = int32(id)
+			}
+			p.page().Images = append(p.page().Images, img)
 		} else {
 			p.page().Links = append(p.page().Links, document.Link{Box: b, URI: fields[4]})
 		}
@@ -136,9 +148,10 @@ func numbers(fields []string, n int) ([]float64, error) {
 
 type textStyle struct {
 	size, angle, track float64
-	font               int32
+	font, mcid         int32
 	color              uint32
-	invalid, rtl, down bool
+	invalid, artifact  bool
+	rtl, down          bool
 }
 
 func (p *contentParser) text(rest string) error {
@@ -163,7 +176,7 @@ func (p *contentParser) text(rest string) error {
 	if !ok {
 		return fmt.Errorf("unknown font %q", fields[3])
 	}
-	style := textStyle{size: v[2], font: font, color: 0xFF}
+	style := textStyle{size: v[2], font: font, mcid: -1, color: 0xFF}
 	for _, f := range strings.Fields((`"` + tail)[len(quoted):]) {
 		key, value, _ := strings.Cut(f, "=")
 		switch key {
@@ -175,6 +188,12 @@ func (p *contentParser) text(rest string) error {
 			var rgb uint64
 			rgb, err = strconv.ParseUint(value, 16, 32)
 			style.color = uint32(rgb)<<8 | 0xFF
+		case "mcid":
+			var id int64
+			id, err = strconv.ParseInt(value, 10, 32)
+			style.mcid = int32(id)
+		case "artifact":
+			style.artifact = true
 		case "invalid":
 			style.invalid = true
 		case "rtl":
@@ -197,7 +216,7 @@ func (p *contentParser) para(fields []string) error {
 	if err != nil {
 		return err
 	}
-	style := textStyle{size: v[2], font: p.fonts[fields[4]], color: 0xFF}
+	style := textStyle{size: v[2], font: p.fonts[fields[4]], mcid: -1, color: 0xFF}
 	for y := v[1]; p.at < len(p.lines) && strings.TrimSpace(p.lines[p.at]) != ""; p.at++ {
 		p.show(v[0], y, p.lines[p.at], style)
 		y += v[3]
@@ -230,7 +249,7 @@ func (p *contentParser) show(x, y float64, s string, style textStyle) {
 		}
 		g := document.Glyph{
 			Rune: r, OriginX: x + along*cos, OriginY: y + along*sin, Size: style.size, Angle: style.angle,
-			Font: style.font, Object: p.object, MCID: -1, Color: style.color, Invalid: style.invalid,
+			Font: style.font, Object: p.object, MCID: style.mcid, Artifact: style.artifact, Color: style.color, Invalid: style.invalid,
 		}
 		if style.invalid {
 			g.Rune = 0
@@ -275,7 +294,7 @@ func (p *contentParser) rule(kind string, fields []string) error {
 	if err != nil {
 		return err
 	}
-	r := document.Rule{Box: document.Box{Left: v[0], Top: v[1], Right: v[2], Bottom: v[3]}, Width: 0.5, Color: 0xFF}
+	r := document.Rule{Box: document.Box{Left: v[0], Top: v[1], Right: v[2], Bottom: v[3]}, Width: 0.5, Color: 0xFF, MCID: -1}
 	switch kind {
 	case "line":
 		r.Kind = document.RuleLine

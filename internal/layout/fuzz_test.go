@@ -137,3 +137,60 @@ func countLetters(into map[rune]int, list []document.Element) {
 		countLetters(into, e.Children)
 	}
 }
+
+// FuzzTree gives fuzzed pages a structure tree of any shape. Whatever it says: nothing panics, no character is lost or
+// said twice, and the JSON matches its schema.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte("the quick brown fox"), []byte{0, 1, 2, 3, 4, 5})
+	f.Add([]byte{1, 10, 20, 30, 40, 2, 10, 60, 30, 40, 5, 10, 90, 1, 1}, []byte{5, 0, 1, 7, 33, 8, 70, 9, 1, 3, 40})
+	schema := documentSchema(f)
+	f.Fuzz(func(t *testing.T, data, shape []byte) {
+		if len(data) > 2000 || len(shape) > 500 {
+			return
+		}
+		o := option.Default()
+		o.UseStructTree, o.IncludeHeaderFooter = true, true
+		pages, want := fuzzPages(data)
+		a := layout.New(layout.Options{KeepHeaderFooter: true, StructTree: true})
+		for i := range pages {
+			fuzzTree(&pages[i], shape)
+			a.Add(&pages[i])
+		}
+		doc := a.Document(document.Meta{}, nil, len(pages))
+		got := make(map[rune]int)
+		for _, p := range doc.Pages {
+			countLetters(got, p.Elements)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("letters and digits (-shown +found):\n%s", diff)
+		}
+		checkJSON(t, schema, doc, o)
+	})
+}
+
+// fuzzTree makes elements of bytes: how many levels to go up first, the role, a span, and some marked content. Glyphs
+// are marked by the number of their text object.
+func fuzzTree(c *document.Content, shape []byte) {
+	roles := []string{"P", "H1", "Sect", "L", "LI", "Lbl", "LBody", "Table", "TR", "TH", "TD", "Figure", "Caption", "Note", "Span", "Own", "TOCI", "THead", "Formula", "H"}
+	const marks = 16
+	for i := range c.Glyphs {
+		c.Glyphs[i].MCID = c.Glyphs[i].Object%marks - 1
+		c.Glyphs[i].Artifact = c.Glyphs[i].MCID < 0 && c.Glyphs[i].Object%3 == 0
+	}
+	root := &document.StructElement{Role: "Document", RowSpan: 1, ColSpan: 1}
+	path := []*document.StructElement{root}
+	for _, b := range shape {
+		if up := int(b>>6) % len(path); up > 0 {
+			path = path[:len(path)-up]
+		}
+		parent := path[len(path)-1]
+		if b%3 == 0 {
+			parent.Kids = append(parent.Kids, document.StructKid{Index: len(parent.Kids), MCID: int32(b>>2) % marks})
+			continue
+		}
+		e := &document.StructElement{Role: roles[int(b)%len(roles)], RowSpan: 1 + int(b>>3)%3, ColSpan: 1 + int(b>>5)%3}
+		parent.Kids = append(parent.Kids, document.StructKid{Index: len(parent.Kids), Element: e, MCID: -1})
+		path = append(path, e)
+	}
+	c.Structure = []document.StructKid{{Element: root, MCID: -1}}
+}

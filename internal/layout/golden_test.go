@@ -72,7 +72,7 @@ func analyse(t *testing.T, source string, o option.Options) *document.Document {
 	}
 	a := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod, KeepHeaderFooter: o.IncludeHeaderFooter,
-		Strikethrough: o.DetectStrikethrough,
+		Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
 	})
 	for i := range pages {
 		a.Add(&pages[i])

@@ -99,19 +99,25 @@ func eachLine(pages []*page, visit func(a, b *document.Line)) {
 			visit(&list[i], next)
 		}
 	}
+	var element func(e *document.Element, follows *document.Line)
+	element = func(e *document.Element, follows *document.Line) {
+		lines(e.Lines, follows)
+		if e.Grid != nil {
+			for i := range e.Grid.Cells {
+				lines(e.Grid.Cells[i].Lines, nil)
+			}
+		}
+		for i := range e.Children {
+			element(&e.Children[i], nil)
+		}
+	}
 	for _, p := range pages {
 		for _, b := range p.blocks {
 			var follows *document.Line
 			if b.next != nil && len(b.next.element.Lines) > 0 {
 				follows = &b.next.element.Lines[0]
 			}
-			lines(b.element.Lines, follows)
-			if b.element.Grid == nil {
-				continue
-			}
-			for i := range b.element.Grid.Cells {
-				lines(b.element.Grid.Cells[i].Lines, nil)
-			}
+			element(&b.element, follows)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Options struct {
 	TableMethod      string // "default" (also ""): ruled and unmistakable tables; "cluster": more borderless ones
 	KeepHeaderFooter bool   // keep running headers and footers, as Header and Footer elements
 	Strikethrough    bool   // mark runs that a rule crosses out
+	StructTree       bool   // take order and roles from the structure tree, where a page has one
 	// Trace, when not nil, is told of every page what the stages made of it. It costs as much time as the layout.
 	Trace func(Trace)
 }
@@ -29,6 +30,11 @@ type Options struct {
 type Analyzer struct {
 	options Options
 	pages   []*page
+
+	// Of the structure tree, where it is to be used.
+	trees    bool   // some page has one
+	treeless []int  // the pages with content that have none
+	open     string // element in which the page before ended
 }
 
 // A page is what the document stages need of an analysed page: its blocks in reading order.
@@ -37,8 +43,9 @@ type page struct {
 	width, height float64
 	frame         frame
 	blocks        []*block
-	headRule      float64 // y of a rule across the page below its running head, 0 when there is none
-	footRule      float64 // the same above its foot
+	headRule      float64  // y of a rule across the page below its running head, 0 when there is none
+	footRule      float64  // the same above its foot
+	fromTree      []*block // those of kind treeKind among the blocks
 }
 
 // New starts a document.
@@ -51,11 +58,12 @@ func (a *Analyzer) Add(c *document.Content) {
 	trace := a.trace(c, f)
 	glyphs := cleanGlyphs(c, f)
 	trace.glyphs(glyphs)
+	e := findEdges(c, f)
+	tree, glyphs := a.readTree(c, f, glyphs, e)
 	frags, turned := makeFragments(glyphs, f)
 	trace.fragments(frags)
 	trace.fragments(turned)
 	linkPieces(frags, c.Links, f)
-	e := findEdges(c, f)
 	if a.options.Strikethrough {
 		strikePieces(frags, e)
 	}
@@ -82,6 +90,10 @@ func (a *Analyzer) Add(c *document.Content) {
 	trace.blocks(p.blocks)
 	for _, b := range p.blocks {
 		b.finish(c.Number, f, fonts)
+	}
+	if tree != nil {
+		trace.blocks(tree.out)
+		p.addTree(tree)
 	}
 	trace.deliver(a.options.Trace)
 	a.pages = append(a.pages, p)
@@ -148,6 +160,7 @@ func (b *block) finish(number int, f frame, fonts []document.Font) {
 
 // Document joins the pages added so far into a document. The analyzer must not be used afterwards.
 func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numPages int) *document.Document {
+	showTree(a.pages)
 	text := findBody(a.pages)
 	findRunning(a.pages, text, a.options.KeepHeaderFooter)
 	findCaptions(a.pages)
@@ -157,8 +170,9 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	setLevels(a.pages, marked)
 	joinFlow(a.pages)
 	joinTables(a.pages)
+	restoreTree(a.pages)
 	undoHyphens(a.pages)
-	d := &document.Document{Meta: meta, NumPages: numPages}
+	d := &document.Document{Meta: meta, NumPages: numPages, Warnings: a.treeWarnings()}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())
 	}

@@ -43,6 +43,9 @@ type block struct {
 	first     rune
 	last      rune    // without superscripts and closing quotes
 	markLeft  float64 // left edge of the first line
+
+	tree      *treeInfo // of a block that the structure tree has made; nil for others
+	standsFor []*block  // see treeKind
 }
 
 // Thresholds for paragraphs.

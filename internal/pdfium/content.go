@@ -22,7 +22,14 @@ const (
 //
 // Faults: Invalid with code damaged_page when PDFium cannot load this page (others may be fine), or
 // too_complex when the instance broke: then the whole file is lost.
-func (f *File) Content(n int, into *document.Content) (err error) {
+func (f *File) Content(n int, into *document.Content) error { return f.content(n, into, false) }
+
+// StructuredContent is Content with what the file's structure tree says of the page, which takes longer.
+func (f *File) StructuredContent(n int, into *document.Content) error {
+	return f.content(n, into, true)
+}
+
+func (f *File) content(n int, into *document.Content, structured bool) (err error) {
 	defer fault.Op(&err, "pdfium.Content(%d)", n)
 	*into = document.Content{
 		Number: n,
@@ -37,14 +44,17 @@ func (f *File) Content(n int, into *document.Content) (err error) {
 	f.geometry[n] = g
 	into.Width, into.Height = g.width, g.height
 	f.readLinks(page, g, into)
+	if structured {
+		into.Structure = f.readStructure(page, g)
+	}
 	if page, err = f.flatten(n, page); err != nil {
 		return err
 	}
 	defer f.inst.call(fnClosePage, page)
 
-	w := walker{inst: f.inst, into: into, objects: make(map[uint32]int32)}
+	w := walker{inst: f.inst, into: into, structured: structured, objects: make(map[uint32]place)}
 	w.page(page, g.toPage)
-	f.readGlyphs(page, g, w.objects, into)
+	f.readGlyphs(page, g, &w, into)
 	return f.crashed()
 }
 
@@ -98,19 +108,19 @@ func (f *File) flatten(n int, page uint64) (uint64, error) {
 
 // textObject is what all glyphs of a PDF text object have in common.
 type textObject struct {
-	font    int32
-	ordinal int32
-	mcid    int32
-	size    float64
-	angle   float64
-	color   uint32
-	mode    uint8
-	charset charset
+	font     int32
+	ordinal  int32
+	mcid     int32
+	artifact bool
+	size     float64
+	angle    float64
+	color    uint32
+	mode     uint8
+	charset  charset
 }
 
-// readGlyphs appends the page's characters in content-stream order. objects has the ordinals of the
-// page's text objects by address.
-func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, into *document.Content) {
+// readGlyphs appends the page's characters in content-stream order. w has seen the page's objects.
+func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Content) {
 	i := f.inst
 	text := i.ptr(fnTextLoadPage, page)
 	if text == 0 {
@@ -140,7 +150,8 @@ func (f *File) readGlyphs(page uint64, g geometry, objects map[uint32]int32, int
 			var ok bool
 			if current, ok = seen[object]; !ok {
 				current = f.readTextObject(text, index, uint64(object), g, into)
-				current.ordinal = objects[object]
+				p := w.placeOf(object)
+				current.ordinal, current.mcid, current.artifact = p.ordinal, p.mcid, p.artifact
 				seen[object] = current
 			}
 			last = object
@@ -178,7 +189,6 @@ func (f *File) readTextObject(text, index, object uint64, g geometry, into *docu
 	i := f.inst
 	t := textObject{font: f.font(i.ptr(fnTextObjGetFont, object), into), color: black}
 	t.charset = charsetOf(into.Fonts[t.font].Name)
-	t.mcid = int32(i.num(fnPageObjGetMarkedContentID, object))
 	t.mode = uint8(max(i.num(fnTextObjGetTextRenderMode, object), 0))
 	if c, ok := i.color(fnPageObjGetFillColor, object); ok {
 		t.color = c
@@ -234,7 +244,7 @@ func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph d
 	code = uint32(i.call(fnTextGetUnicode, text, index))
 	r := t.charset.translate(rune(code))
 	glyph = document.Glyph{
-		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Color: t.color, Mode: t.mode,
+		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Artifact: t.artifact, Color: t.color, Mode: t.mode,
 		Invalid: i.num(fnTextHasUnicodeMapError, text, index) == 1,
 	}
 	if r != rune(code) {

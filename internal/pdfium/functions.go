@@ -83,6 +83,29 @@ const (
 	fnAnnotGetSubtype
 	fnPageFlatten
 
+	fnPageObjCountMarks
+	fnPageObjGetMark
+	fnMarkGetName
+	fnStructTreeGetForPage
+	fnStructTreeClose
+	fnStructTreeCountChildren
+	fnStructTreeGetChildAtIndex
+	fnStructElementGetType
+	fnStructElementGetAltText
+	fnStructElementGetActualText
+	fnStructElementGetLang
+	fnStructElementCountChildren
+	fnStructElementGetChildAtIndex
+	fnStructElementGetChildMarkedContentID
+	fnStructElementGetAttributeCount
+	fnStructElementGetAttributeAtIndex
+	fnStructAttrGetValue
+	fnStructAttrGetType
+	fnStructAttrGetNumberValue
+	fnStructAttrGetStringValue
+	fnStructAttrCountChildren
+	fnStructAttrGetChildAtIndex
+
 	fnLinkEnumerate
 	fnLinkGetAction
 	fnLinkGetAnnotRect
@@ -177,6 +200,29 @@ var functionNames = [numFunctions]string{
 	fnPageCloseAnnot:    "FPDFPage_CloseAnnot",
 	fnAnnotGetSubtype:   "FPDFAnnot_GetSubtype",
 	fnPageFlatten:       "FPDFPage_Flatten",
+
+	fnPageObjCountMarks:                    "FPDFPageObj_CountMarks",
+	fnPageObjGetMark:                       "FPDFPageObj_GetMark",
+	fnMarkGetName:                          "FPDFPageObjMark_GetName",
+	fnStructTreeGetForPage:                 "FPDF_StructTree_GetForPage",
+	fnStructTreeClose:                      "FPDF_StructTree_Close",
+	fnStructTreeCountChildren:              "FPDF_StructTree_CountChildren",
+	fnStructTreeGetChildAtIndex:            "FPDF_StructTree_GetChildAtIndex",
+	fnStructElementGetType:                 "FPDF_StructElement_GetType",
+	fnStructElementGetAltText:              "FPDF_StructElement_GetAltText",
+	fnStructElementGetActualText:           "FPDF_StructElement_GetActualText",
+	fnStructElementGetLang:                 "FPDF_StructElement_GetLang",
+	fnStructElementCountChildren:           "FPDF_StructElement_CountChildren",
+	fnStructElementGetChildAtIndex:         "FPDF_StructElement_GetChildAtIndex",
+	fnStructElementGetChildMarkedContentID: "FPDF_StructElement_GetChildMarkedContentID",
+	fnStructElementGetAttributeCount:       "FPDF_StructElement_GetAttributeCount",
+	fnStructElementGetAttributeAtIndex:     "FPDF_StructElement_GetAttributeAtIndex",
+	fnStructAttrGetValue:                   "FPDF_StructElement_Attr_GetValue",
+	fnStructAttrGetType:                    "FPDF_StructElement_Attr_GetType",
+	fnStructAttrGetNumberValue:             "FPDF_StructElement_Attr_GetNumberValue",
+	fnStructAttrGetStringValue:             "FPDF_StructElement_Attr_GetStringValue",
+	fnStructAttrCountChildren:              "FPDF_StructElement_Attr_CountChildren",
+	fnStructAttrGetChildAtIndex:            "FPDF_StructElement_Attr_GetChildAtIndex",
 
 	fnLinkEnumerate:       "FPDFLink_Enumerate",
 	fnLinkGetAction:       "FPDFLink_GetAction",

@@ -158,8 +158,10 @@ func (i *instance) text8(f function, args ...uint64) string {
 }
 
 // text16 is bytes for UTF-16LE strings.
-func (i *instance) text16(f function, args ...uint64) string {
-	b := i.bytes(f, args...)
+func (i *instance) text16(f function, args ...uint64) string { return utf16LE(i.bytes(f, args...)) }
+
+// utf16LE decodes a string up to its closing NUL.
+func utf16LE(b []byte) string {
 	u := make([]uint16, 0, len(b)/2)
 	for k := 0; k+1 < len(b); k += 2 {
 		c := binary.LittleEndian.Uint16(b[k:])

@@ -55,6 +55,10 @@ func (w *walker) path(object uint64, m matrix) {
 	if !visible {
 		return
 	}
+	w.mcid = -1
+	if w.structured {
+		w.mcid = w.markOf(object).mcid
+	}
 	if !w.readPoints(object, m) {
 		w.curve(w.extent(object, m), p)
 		return
@@ -228,6 +232,7 @@ func (w *walker) rule(r document.Rule) {
 	if !finite(b) || b.Right < 0 || b.Bottom < 0 || b.Left > w.into.Width || b.Top > w.into.Height {
 		return
 	}
+	r.MCID = w.mcid
 	w.into.Rules = append(w.into.Rules, r)
 }
 

@@ -24,12 +24,23 @@ const maxObjects = 400_000
 // walker goes through a page's objects in painting order: it numbers the text objects and collects
 // rules and images.
 type walker struct {
-	inst    *instance
-	into    *document.Content
-	objects map[uint32]int32 // address of a text object -> its ordinal on the page
-	visited int
-	images  int32
-	points  []point // of the path at hand, in page coordinates
+	inst       *instance
+	into       *document.Content
+	structured bool             // also find out which rules and artifacts the marked content has
+	objects    map[uint32]place // of the text objects, by address
+	form       *place           // of the form on the page that is being visited, nil outside of forms
+	visited    int
+	images     int32
+	points     []point // of the path at hand, in page coordinates
+	mcid       int32   // of the path at hand
+}
+
+// place is where an object stands in the page's content.
+type place struct {
+	ordinal  int32 // of a text object among those of the page
+	inForm   bool  // what follows is that of the form: ids within forms count for themselves
+	mcid     int32
+	artifact bool
 }
 
 // page visits all objects of a loaded page.
@@ -57,7 +68,12 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 	}
 	switch i.num(fnPageObjGetType, object) {
 	case objectText:
-		w.objects[uint32(object)] = int32(len(w.objects))
+		p := place{mcid: -1}
+		if w.form != nil {
+			p = *w.form
+		}
+		p.ordinal = int32(len(w.objects))
+		w.objects[uint32(object)] = p
 	case objectPath:
 		w.path(object, w.matrixOf(object).then(m))
 	case objectImage:
@@ -67,11 +83,40 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 			w.into.Truncated = true
 			return
 		}
+		if w.form == nil {
+			p := w.markOf(object)
+			p.inForm = true
+			w.form = &p
+			defer func() { w.form = nil }()
+		}
 		inner := w.matrixOf(object).then(m)
 		for k, n := 0, i.num(fnFormObjCountObjects, object); k < n && w.more(); k++ {
 			w.object(i.ptr(fnFormObjGetObject, object, uint64(k)), inner, depth+1)
 		}
 	}
+}
+
+// placeOf gives the place of a text object that the walk has passed.
+func (w *walker) placeOf(object uint32) place {
+	p, ok := w.objects[object]
+	if ok && p.inForm {
+		return p
+	}
+	mark := w.markOf(uint64(object))
+	mark.ordinal = p.ordinal
+	return mark
+}
+
+// markOf reads the marked content that an object belongs to; that of the form when it stands in one.
+func (w *walker) markOf(object uint64) place {
+	if w.form != nil {
+		return *w.form
+	}
+	p := place{mcid: int32(w.inst.num(fnPageObjGetMarkedContentID, object))}
+	if w.structured && p.mcid < 0 {
+		p.artifact = w.isArtifact(object)
+	}
+	return p
 }
 
 func (w *walker) matrixOf(object uint64) matrix {
@@ -84,7 +129,8 @@ func (w *walker) matrixOf(object uint64) matrix {
 // image records an image object: the unit square under its matrix.
 func (w *walker) image(object uint64, m matrix) {
 	i := w.inst
-	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: int32(i.num(fnPageObjGetMarkedContentID, object))}
+	mark := w.markOf(object)
+	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact}
 	w.images++
 	if i.ok(fnImageObjGetImagePixelSize, object, i.at(0), i.at(4)) {
 		b := i.out(0, 8)

@@ -29,6 +29,8 @@ type Builder struct {
 	info      map[string]string
 	bookmarks []bookmark
 	lang      string
+	tags      []*Tag // at the top of the structure tree
+	roles     string // entries of the role map
 }
 
 type bookmark struct {
@@ -63,6 +65,7 @@ type Page struct {
 	fields        []field
 	streams       []attachment
 	compressed    bool
+	marked        []*Tag // by marked-content id
 }
 
 // attachment is a further object of a page (a stream when it has data, else a dictionary), with its entry
@@ -191,13 +194,14 @@ func (b *Builder) Bytes() []byte {
 		fmt.Fprintf(&kids, "%d 0 R ", first[i])
 	}
 	for i, p := range b.pages {
-		p.write(w, first[i], pageTree)
+		p.write(w, first[i], pageTree, i)
 	}
 	w.object(pageTree, fmt.Sprintf("<< /Type /Pages /Count %d /Kids [ %s] >>", len(b.pages), kids.String()))
 	root := fmt.Sprintf("<< /Type /Catalog /Pages %d 0 R", pageTree)
 	if b.lang != "" {
 		root += " /Lang " + text(b.lang)
 	}
+	root += b.writeTags(w, first)
 	if len(b.bookmarks) > 0 {
 		root += fmt.Sprintf(" /Outlines %d 0 R", b.writeBookmarks(w, first))
 	}
@@ -223,8 +227,8 @@ func fontResources() string {
 	return s + " >>"
 }
 
-// write adds the page's objects.
-func (p *Page) write(w *writer, self, parent int) {
+// write adds the page's objects. index counts pages from 0.
+func (p *Page) write(w *writer, self, parent, index int) {
 	dict, operators := "", p.content.String()
 	if p.compressed {
 		dict, operators = "/Filter /FlateDecode", deflate(operators)
@@ -272,6 +276,9 @@ func (p *Page) write(w *writer, self, parent int) {
 	}
 	if p.rotate != 0 {
 		fmt.Fprintf(&box, " /Rotate %d", p.rotate)
+	}
+	if len(p.marked) > 0 {
+		fmt.Fprintf(&box, " /StructParents %d", index)
 	}
 	w.object(self, fmt.Sprintf("<< /Type /Page /Parent %d 0 R %s /Contents %d 0 R /Annots [ %s] /Resources << %s >> >>",
 		parent, box.String(), content, annots.String(), resources))
