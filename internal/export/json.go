@@ -42,7 +42,7 @@ type jsonElement struct {
 	FontName   *string       `json:"font_name"`
 	FontSize   *float64      `json:"font_size"`
 	Level      string        `json:"level,omitempty"`
-	Marker     string        `json:"marker,omitempty"`
+	Marker     *string       `json:"marker,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
 	Continues  bool          `json:"continues,omitempty"`
 	HeaderRows *int          `json:"header_rows,omitempty"`
@@ -127,12 +127,14 @@ func known(s string) *string {
 func toJSON(e *document.Element, o option.Options) jsonElement {
 	out := jsonElement{
 		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box), Content: elementText(e, o),
-		Marker: e.Marker, Continues: e.Continues,
+		Continues: e.Continues,
 	}
 	out.FontName, out.FontSize = predominantFont(e)
 	switch e.Kind {
 	case document.Heading:
 		out.Level = levelName(e.Level)
+	case document.ListItem:
+		out.Marker = &e.Marker
 	case document.List:
 		out.Ordered = &e.Ordered
 	case document.Table:

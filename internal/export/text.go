@@ -73,8 +73,11 @@ func listText(e *document.Element, o option.Options) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		lead := item.Marker + " "
-		pad := strings.Repeat(" ", displayWidth(lead))
+		lead := ""
+		if item.Marker != "" {
+			lead = item.Marker + " "
+		}
+		pad := strings.Repeat(" ", max(displayWidth(lead), 2))
 		b.WriteString(lead + strings.ReplaceAll(plainText(item.Lines, o), "\n", "\n"+pad))
 		for k := range item.Children {
 			b.WriteString("\n" + pad + strings.ReplaceAll(listText(&item.Children[k], o), "\n", "\n"+pad))

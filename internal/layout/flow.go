@@ -18,7 +18,9 @@ func (b *block) measureText() {
 	for i := range b.lines {
 		l := &b.lines[i]
 		b.runes += l.runes
-		b.entry = b.entry || l.entry
+		if b.entry = b.entry || l.entry; l.entry {
+			b.tail = l.tail
+		}
 		b.parted = b.parted || l.parted
 		for k := range l.pieces {
 			if l.pieces[k].link != "" {

@@ -92,13 +92,9 @@ const (
 // or numbered in a face of their own, on lines of their own above text.
 func findHeadings(pages []*page, text body) {
 	for _, p := range pages {
-		contents := p.contents()
 		for i, b := range p.blocks {
 			if b.kind != document.Paragraph && b.kind != document.ListItem || b.turned || b.entry {
 				continue
-			}
-			if contents && i > 0 {
-				continue // the titles in a table of contents are entries without a number
 			}
 			prev, next := p.beside(i)
 			if !p.atEdge(b) && headingLike(b, prev, next, text) {
@@ -202,18 +198,26 @@ func (p *page) dropBylines() {
 
 // makeHeading turns a paragraph or list item into a heading. A number that looked like an item's mark is part of it.
 func (b *block) makeHeading() {
-	if b.kind == document.ListItem && len(b.element.Lines) > 0 {
-		first := &b.element.Lines[0]
-		lead := document.Run{Text: b.mark.text + " "}
-		if len(first.Runs) > 0 {
-			lead = first.Runs[0]
-			lead.Text = b.mark.text + " " + lead.Text
-			first.Runs = first.Runs[1:]
-		}
-		first.Runs = append([]document.Run{lead}, first.Runs...)
-		b.element.Marker = ""
+	if b.kind == document.ListItem {
+		b.restoreMark()
 	}
 	b.kind = document.Heading
+}
+
+// restoreMark makes the mark of a list item part of its text again.
+func (b *block) restoreMark() {
+	if len(b.element.Lines) == 0 || b.mark.text == "" {
+		return
+	}
+	first := &b.element.Lines[0]
+	lead := document.Run{Text: b.mark.text + " "}
+	if len(first.Runs) > 0 {
+		lead = first.Runs[0]
+		lead.Text = b.mark.text + " " + lead.Text
+		first.Runs = first.Runs[1:]
+	}
+	first.Runs = append([]document.Run{lead}, first.Runs...)
+	b.element.Marker = ""
 }
 
 // atEdge reports whether a block is set as a running head or foot: beyond a rule across the page near its edge, or
@@ -244,18 +248,6 @@ func (p *page) edgeRules(e edges, f frame) {
 			p.footRule = h.at
 		}
 	}
-}
-
-// contents reports whether most of a page is a table of contents.
-func (p *page) contents() bool {
-	const least = 5
-	n := 0
-	for _, b := range p.blocks {
-		if b.entry {
-			n++
-		}
-	}
-	return n >= least && 2*n >= len(p.blocks)
 }
 
 // headingLike reports whether b is set as a heading between prev and next, which may be nil.

@@ -163,6 +163,7 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	showTree(a.pages)
 	text := findBody(a.pages)
 	findRunning(a.pages, text, a.options.KeepHeaderFooter)
+	findContents(a.pages)
 	findCaptions(a.pages)
 	findFootnotes(a.pages, text)
 	findHeadings(a.pages, text)

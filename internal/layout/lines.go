@@ -18,8 +18,9 @@ type line struct {
 	runes  int
 	order  int
 	style  style
-	parted bool // two texts with a wide gap between them
-	entry  bool // of a table of contents: a title and, set apart, a page number
+	parted bool   // two texts with a wide gap between them
+	entry  bool   // of a table of contents: a title and, set apart, a page number
+	tail   string // of an entry: leaders and number
 }
 
 // A style is what all or most of a line's characters have in common.
@@ -86,7 +87,8 @@ func inRow(host, f *fragment) bool {
 
 func makeLine(row []*fragment, fonts []document.Font) line {
 	slices.SortStableFunc(row, func(a, b *fragment) int { return compare(a.box.Left, b.box.Left) })
-	l := line{order: row[0].order, entry: contentsEntry(row)}
+	l := line{order: row[0].order}
+	l.tail, l.entry = contentsEntry(row)
 	for i, f := range row {
 		l.order = min(l.order, f.order)
 		if i > 0 {
@@ -106,40 +108,6 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 	l.pieces = logicalPieces(l.pieces)
 	l.settle(fonts)
 	return l
-}
-
-// contentsEntry reports whether a row is a title with a page number far behind it or after leaders.
-func contentsEntry(row []*fragment) bool {
-	const apart = 1.5 // ems: wider than any space
-	last := row[len(row)-1]
-	number := last.pieces[len(last.pieces)-1].text
-	if _, ok := decimal(number); !ok {
-		if _, ok = roman(number); !ok {
-			return false
-		}
-	}
-	if before := last.pieces[:len(last.pieces)-1]; len(before) > 0 {
-		return leaders(before)
-	}
-	if len(row) < 2 {
-		return false
-	}
-	title := row[len(row)-2]
-	return leaders(title.pieces) || last.box.Left-title.box.Right > apart*last.size && row[0].runes > 4
-}
-
-// leaders reports whether text ends in a row of dots.
-func leaders(pieces []piece) bool {
-	const fewest = 3
-	dots := 0
-	for i := len(pieces) - 1; i >= 0 && dots < fewest; i-- {
-		text := strings.TrimRight(pieces[i].text, ".…")
-		dots += len(pieces[i].text) - len(text)
-		if text != "" {
-			break
-		}
-	}
-	return dots >= fewest
 }
 
 // settle finds the predominant size and style, weighted by characters.

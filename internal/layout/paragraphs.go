@@ -36,10 +36,12 @@ type block struct {
 	runes     int
 	letters   int // in text
 	lineCount int
-	parted    bool // as of line
-	note      bool // begins with the mark of a note
-	entry     bool // a line of a table of contents
-	linked    bool // most of it is links
+	parted    bool   // as of line
+	note      bool   // begins with the mark of a note
+	entry     bool   // a line of a table of contents
+	tail      string // of such a line: leaders and page number
+	linked    bool   // most of it is links
+	gone      bool   // its lines are in another block
 	first     rune
 	last      rune    // without superscripts and closing quotes
 	markLeft  float64 // left edge of the first line
