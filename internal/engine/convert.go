@@ -124,7 +124,7 @@ func writeOutput(dir, stem string, f option.Format, doc *document.Document, o op
 
 // findings are the pages on which something was amiss.
 type findings struct {
-	damaged, textless, truncated, unmapped []int
+	damaged, textless, truncated, unmapped, garbled []int
 }
 
 // unmappedShare is the share of a page's characters without a Unicode mapping from which on its text is
@@ -151,6 +151,9 @@ func (f *findings) look(c *document.Content) {
 	if unmapped > 0 && float64(unmapped) >= unmappedShare*float64(len(c.Glyphs)) {
 		f.unmapped = append(f.unmapped, c.Number)
 	}
+	if garbled(c) {
+		f.garbled = append(f.garbled, c.Number)
+	}
 }
 
 // warnings puts the findings into words.
@@ -160,6 +163,7 @@ func (f *findings) warnings() []document.Warning {
 		{Code: "damaged_pages", Message: "These pages are damaged and were left out.", Pages: f.damaged},
 		{Code: "pages_without_text", Message: "These pages have no usable text: they are probably scanned, and no OCR was applied.", Pages: f.textless},
 		{Code: "unmapped_characters", Message: "The fonts of these pages do not say which characters they show: parts of their text are missing.", Pages: f.unmapped},
+		{Code: "garbled_text", Message: "The text of these pages reads like no language: their fonts say other characters than they show.", Pages: f.garbled},
 		{Code: "pages_truncated", Message: "These pages have more content than can be processed: the rest of them was left out.", Pages: f.truncated},
 	} {
 		if len(x.Pages) > 0 {
