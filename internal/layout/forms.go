@@ -27,6 +27,12 @@ func plainForm(r rune) string {
 		if s := norm.NFKC.String(string(r)); s != string(r) {
 			return s
 		}
+	case r >= 0xFE10 && r <= 0xFE19, r >= 0xFE35 && r <= 0xFE44, r >= 0xFE47 && r <= 0xFE48, r == 0xFE31: // for vertical text
+		s := []rune(norm.NFKD.String(string(r)))
+		if s[0] < 0x80 {
+			s[0] += 0xFEE0 // fullwidth, as beside ideographs
+		}
+		return string(s)
 	case r >= 0xFE70 && r <= 0xFE7F: // Arabic vowel signs over a space or a line that joins letters
 		for _, part := range norm.NFKD.String(string(r)) {
 			if unicode.Is(unicode.Mn, part) {

@@ -42,6 +42,7 @@ type fragment struct {
 	runes  int
 	order  int // index of its first glyph on the page
 	turned bool
+	angle  float64 // of turned ones, as of glyph
 }
 
 // core is the vertical room that a line of text really needs. Ink boxes are no use for finding gaps
@@ -187,7 +188,7 @@ func (b *fragmentBuilder) flush(out []fragment, spaced bool) []fragment {
 	if b.frame.bidi {
 		b.sort()
 	}
-	f := fragment{base: b.base, size: b.size, order: b.start, turned: b.turned}
+	f := fragment{base: b.base, size: b.size, order: b.start, turned: b.turned, angle: b.angle}
 	threshold := b.spaceThreshold()
 	start, glue := 0, false
 	for i := 1; i < len(b.glyphs); i++ {

@@ -18,8 +18,8 @@ func join(a, b *document.Line) document.Join {
 	end, size := utf8.DecodeLastRuneInString(last.Text)
 	next, _ := utf8.DecodeRuneInString(first.Text)
 	switch {
-	case cjk(end) || cjk(next), wrappedLink(last, first):
-		return document.JoinNone // Latin words among ideographs need no space around them
+	case cjk(end) && cjk(next), wrappedLink(last, first):
+		return document.JoinNone
 	case !hyphen(end):
 		return document.JoinSpace
 	}

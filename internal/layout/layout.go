@@ -53,6 +53,9 @@ func New(o Options) *Analyzer { return &Analyzer{options: o} }
 
 // Add analyses one page. Pages come in ascending order; c is not retained.
 func (a *Analyzer) Add(c *document.Content) {
+	shown := *c
+	shown.Glyphs = turnColumns(c.Glyphs)
+	c = &shown
 	f := findFrame(c)
 	fonts := c.Fonts
 	trace := a.trace(c, f)
@@ -132,10 +135,13 @@ func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
 // that ends below its middle; what runs along much of the page stands outside the order, at its end.
 func (p *page) addTurned(frags []fragment, f frame, fonts []document.Font) {
 	const longest = 0.25 // of the page's height
-	for i := range frags {
-		frag := &frags[i]
+	for len(frags) > 0 {
+		n := turnedLines(frags)
 		b := &block{kind: document.Paragraph, turned: true, leaf: -1, above: openSpace, below: openSpace}
-		b.lines = []line{makeLine([]*fragment{frag}, fonts)}
+		for i := range frags[:n] {
+			b.lines = append(b.lines, makeLine([]*fragment{&frags[i]}, fonts))
+		}
+		frags = frags[n:]
 		b.settle()
 		at := len(p.blocks)
 		if b.box.Height() < longest*f.height {

@@ -127,3 +127,21 @@ func settleTurned(upright, turned []fragment) (flowing, rest []fragment) {
 	}
 	return upright, rest
 }
+
+// turnedLines counts the lines of the paragraph that the first of some turned fragments begins.
+func turnedLines(frags []fragment) int {
+	const least, most = 0.8, 2.2 // ems between the lines of a paragraph
+	n := 1
+	for ; n < len(frags); n++ {
+		a, b := &frags[n-1], &frags[n]
+		d := (b.base - a.base) / b.size
+		overlap := math.Min(a.box.Bottom, b.box.Bottom) - math.Max(a.box.Top, b.box.Top)
+		if math.Mod(a.angle, 180) == 0 {
+			overlap = math.Min(a.box.Right, b.box.Right) - math.Max(a.box.Left, b.box.Left)
+		}
+		if a.angle != b.angle || math.Abs(a.size-b.size) > 0.1*b.size || d < least || d > most || overlap <= 0 {
+			break
+		}
+	}
+	return n
+}
