@@ -7,7 +7,7 @@
 //	go run ./internal/quality -peers -ragify FILE [-peer-jar FILE] [-runs N] [-shared DIR]
 //
 // Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
-// default), or all of them.
+// default), assertions (what texts have and have not), or all of them.
 package main
 
 import (
@@ -59,7 +59,9 @@ type settings struct {
 }
 
 // sectionNames are the parts of the report, in the order in which "all" makes them.
-func sectionNames() []string { return []string{"one-page", "long", "tables", "tables-default"} }
+func sectionNames() []string {
+	return []string{"one-page", "long", "tables", "tables-default", "assertions"}
+}
 
 func parseSettings(args []string) (settings, error) {
 	var s settings
@@ -185,6 +187,8 @@ func (r *reporter) section(ctx context.Context, name string) (section, error) {
 		return tableSection(ctx, r.engine, tables, "cluster")
 	case "tables-default":
 		return tableSection(ctx, r.engine, tables, "default")
+	case "assertions":
+		return assertionSection(ctx, r.engine, filepath.Join(r.settings.shared, "corpus", "documents"), filepath.Join(r.temp, name))
 	default:
 		return r.markdown(ctx, onePage(r.settings.shared))
 	}
