@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/text/unicode/bidi"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/ragify/ragify/internal/document"
 )
 
 // A PDF places glyphs; it does not say in which order they are read. Scripts that run from right to left come in any
@@ -123,11 +125,13 @@ func bidiUnits(shown []piece) (units []bidiUnit, right, left int) {
 	return units, right, left
 }
 
+// fewOwn is the share of a line's letters below which it has not the direction of its page.
+const fewOwn = 0.3
+
 // readsLeftToRight decides the direction of a line. The page's direction prevails unless few of its letters have it:
 // a line about products has more Latin letters than others, a line of another language has hardly anything else. What
 // has no letters is a number, read from left to right as everywhere, but for the mark of an item: ".1".
 func readsLeftToRight(units []bidiUnit, right, left int, mirrored bool) bool {
-	const fewOwn = 0.3 // of the line's letters
 	switch {
 	case right+left > 0 && mirrored:
 		return float64(right) < fewOwn*float64(right+left)
@@ -334,4 +338,71 @@ func runKind(r rune) uint8 {
 		return 2
 	}
 	return 0
+}
+
+// paragraphs divides lines, from top to bottom, into paragraphs. Lines that run against the direction of the page begin
+// at its other edge: where several follow each other they are divided as if the page were mirrored.
+func (p *page) paragraphs(lines []line) []*block {
+	if !p.frame.bidi {
+		return makeParagraphs(lines)
+	}
+	const fewest = 2 // lines; one has no edge
+	var out []*block
+	start := 0
+	for i := 0; i < len(lines); {
+		end := i
+		for end < len(lines) && p.runsAgainst(&lines[end]) {
+			end++
+		}
+		if end-i < fewest {
+			i = max(end, i+1)
+			continue
+		}
+		out = append(out, makeParagraphs(lines[start:i])...)
+		mirrorLines(lines[i:end])
+		against := makeParagraphs(lines[i:end])
+		for _, b := range against {
+			mirrorLines(b.lines)
+			b.settle()
+			b.margin, b.against = interval{-b.margin.to, -b.margin.from}, true
+		}
+		out = append(out, against...)
+		start, i = end, end
+	}
+	out = append(out, makeParagraphs(lines[start:])...)
+	if start > 0 {
+		(&paragrapher{out: out}).measureSpace()
+	}
+	return out
+}
+
+// runsAgainst reports whether hardly any letter of a line runs in the direction of the page.
+func (p *page) runsAgainst(l *line) bool {
+	right, left := 0, 0
+	for i := range l.pieces {
+		for _, r := range l.pieces[i].text {
+			switch {
+			case rtl(r):
+				right++
+			case unicode.IsLetter(r):
+				left++
+			}
+		}
+	}
+	own := left
+	if p.frame.mirrored {
+		own = right
+	}
+	return right+left > 0 && float64(own) < fewOwn*float64(right+left)
+}
+
+// mirrorLines turns the places of lines round, in place.
+func mirrorLines(lines []line) {
+	mirror := func(b *document.Box) { b.Left, b.Right = -b.Right, -b.Left }
+	for i := range lines {
+		mirror(&lines[i].box)
+		for k := range lines[i].pieces {
+			mirror(&lines[i].pieces[k].box)
+		}
+	}
 }

@@ -46,6 +46,9 @@ func (b *block) measureText() {
 		b.note = noteMark(&b.lines[0])
 		b.last = b.lines[n-1].last()
 		b.markLeft = b.lines[0].box.Left
+		if b.against {
+			b.markLeft = -b.lines[0].box.Right
+		}
 		if b.last == 0 {
 			b.last, _ = utf8.DecodeLastRuneInString(b.text)
 		}

@@ -113,7 +113,7 @@ func (a *Analyzer) readingOrder(atoms []atom, s *surveyor) []leaf {
 func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
 	var frags []*fragment
 	flush := func() {
-		for _, b := range makeParagraphs(makeLines(frags, fonts)) {
+		for _, b := range p.paragraphs(makeLines(frags, fonts)) {
 			b.leaf = number
 			p.blocks = append(p.blocks, b)
 		}

@@ -28,6 +28,7 @@ type block struct {
 	continues bool
 	next      *block // the one that continues it in another column or on another page
 	turned    bool
+	against   bool // its lines begin at the other edge than those of the page (see bidi)
 	image     int
 
 	// What follows is filled in at the end of the page, when lines and grid go into the element.
