@@ -65,36 +65,44 @@ func New(ctx context.Context, c Config) (_ *Runtime, err error) {
 		return nil, fmt.Errorf("memory limit %d is not between %d and %d bytes", c.MemoryLimit, minMemoryLimit, 2<<30)
 	}
 	r := &Runtime{}
+	// PDFium's setjmp and longjmp are WebAssembly exceptions.
+	rc := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
+		WithMemoryLimitPages(uint32(c.MemoryLimit / wasmPage))
+	if c.CacheDir == "" {
+		return r, r.begin(ctx, rc, "", wasm)
+	}
+	lock, err := prepareCache(c.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.release()
+	return r, r.beginCached(ctx, rc, c.CacheDir, wasm)
+}
+
+// begin compiles a module, or takes it from the cache in a directory, and starts an instance.
+func (r *Runtime) begin(ctx context.Context, rc wazero.RuntimeConfig, cacheDir string, module []byte) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	// PDFium's setjmp and longjmp are WebAssembly exceptions.
-	rc := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
-		WithMemoryLimitPages(uint32(c.MemoryLimit / wasmPage))
-	if err := r.compile(ctx, rc, c.CacheDir, wasm); err != nil {
-		return nil, err
+	if err = r.compile(ctx, rc, cacheDir, module); err != nil {
+		return err
 	}
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, r.rt); err != nil {
-		return nil, err
+		return err
 	}
 	if err = r.instantiateHost(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	_, err = r.instance()
-	return r, err
+	return err
 }
 
 // compile makes the runtime and compiles the module or takes it from the cache.
 func (r *Runtime) compile(ctx context.Context, rc wazero.RuntimeConfig, cacheDir string, module []byte) (err error) {
 	if cacheDir != "" {
-		lock, err := prepareCache(cacheDir)
-		if err != nil {
-			return err
-		}
-		defer lock.release()
 		if r.cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
 			return err
 		}
