@@ -33,7 +33,7 @@ func checkHTML(source []byte, d *document.Document, o option.Options) error {
 	want := blocksOf(d, o, notation{
 		heading: func(int) string { return "" },
 		list:    items,
-		table:   func(*document.Grid, int) string { return "" },
+		table:   func(int, int, bool) string { return "" },
 		mark:    func(_, _ *document.Element) string { return "" },
 	})
 	return errors.Join(errors.Join(c.errs...), compare("HTML", want, htmlBlocks(root)))

@@ -54,11 +54,11 @@ func markdownNotation(d *document.Document, o option.Options) notation {
 	return notation{
 		heading: func(level int) string { return fmt.Sprint(min(level+lift, 6)) },
 		list:    func(list *document.Element) string { return fmt.Sprintf("ordered=%t %s", decimal(list), items(list)) },
-		table: func(g *document.Grid, rows int) string {
-			if o.MarkdownWithHTML && merged(g) {
+		table: func(rows, cols int, merged bool) string {
+			if o.MarkdownWithHTML && merged {
 				return "HTML"
 			}
-			return fmt.Sprintf("%d×%d", rows, g.Cols)
+			return fmt.Sprintf("%d×%d", rows, cols)
 		},
 		mark: func(list, item *document.Element) string {
 			says := strings.ContainsFunc(item.Marker, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
@@ -80,16 +80,6 @@ func decimal(list *document.Element) bool {
 		}
 	}
 	return true
-}
-
-// merged reports whether a pipe table cannot say all of g.
-func merged(g *document.Grid) bool {
-	for i := range g.Cells {
-		if g.Cells[i].RowSpan > 1 || g.Cells[i].ColSpan > 1 {
-			return true
-		}
-	}
-	return g.HeaderRows > 1
 }
 
 type markdownReader struct {
