@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	address  = regexp.MustCompile(`^(?i:(?:https?|ftp)://|www\.)[^\s<>\x00-\x1F]+`)
+	address  = regexp.MustCompile(`^(?i:(?:https?|ftp)://|www\.)[\pL\pN][^\s<>\x00-\x1F]*`)
 	entity   = regexp.MustCompile(`^&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});`)
 	ordinal  = regexp.MustCompile(`^(\d{1,9})([.)])(\s|$)`)
 	ruleLine = regexp.MustCompile(`^[-=:|\s]+$`)

@@ -3,6 +3,7 @@ package export
 import (
 	"bufio"
 	_ "embed"
+	"math"
 	"strconv"
 	"strings"
 
@@ -208,29 +209,41 @@ func (h *htmlWriter) figure(e, before, after *document.Element) {
 	h.put("</figure>\n")
 }
 
-// pairCaptions finds which captions belong to a figure or table next to them: those that stand close. i is true where
-// element i and the next one are such a pair.
+// pairCaptions finds which captions belong to a figure or table next to them: those that stand close. Between two, a
+// caption belongs to the one on the side where the others of the page have theirs, or else to the nearer one. i is
+// true where element i and the next one are such a pair.
 func pairCaptions(list []document.Element) map[int]bool {
 	const near = 36.0 // points between a caption and what it is about: three lines of common text
-	pairs := make(map[int]bool)
 	distance := func(i, k int) float64 {
 		if k < 0 || k >= len(list) || list[k].Kind != document.Table && list[k].Kind != document.Figure || list[k].Page != list[i].Page {
-			return near + 1
+			return math.Inf(1)
 		}
 		a, b := list[i].Box, list[k].Box
 		return max(a.Left-b.Right, b.Left-a.Right, a.Top-b.Bottom, b.Top-a.Bottom, 0)
 	}
+	above := 0 // captions that stand above what they are about and nothing else, less those that stand below
+	for i := range list {
+		if list[i].Kind == document.Caption {
+			switch before, after := distance(i, i-1) <= near, distance(i, i+1) <= near; {
+			case after && !before:
+				above++
+			case before && !after:
+				above--
+			}
+		}
+	}
+	pairs := make(map[int]bool)
 	for i := range list {
 		if list[i].Kind != document.Caption {
 			continue
 		}
 		before, after := distance(i, i-1), distance(i, i+1)
 		if pairs[i-2] {
-			before = near + 1 // it has one
+			before = math.Inf(1) // it has one
 		}
 		switch {
 		case min(before, after) > near:
-		case before < after:
+		case after > near, before <= near && above < 0, before < after && above == 0:
 			pairs[i-1] = true
 		default:
 			pairs[i] = true

@@ -322,6 +322,12 @@ func TestHTMLFigures(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	t.Run("between two it follows the others of the page", func(t *testing.T) {
+		got := html(t, option.Default(), at(caption, "p1.e1", 0, 10), at(picture, "p1.e2", 20, 100), at(caption, "p1.e3", 101, 110), at(picture, "p1.e4", 120, 200))
+		if strings.Count(got, "\">\n<figcaption") != 2 {
+			t.Error(got)
+		}
+	})
 	t.Run("one far from everything is a paragraph", func(t *testing.T) {
 		got := html(t, option.Default(), at(picture, "p1.e1", 0, 100), at(caption, "p1.e2", 200, 210))
 		if !strings.HasSuffix(got, "</figure>\n<p id=\"p1.e2\" class=\"caption\">Figure 1</p>\n") {

@@ -32,77 +32,140 @@ func (m *markdown) inline(lines []document.Line, mode inlineMode) string {
 		want |= super | sub
 	}
 	pieces := joinLines(lines, nil, m.o, want)
-	var b strings.Builder
-	styled := false // the text so far ends in a closing mark
-	for i, p := range pieces {
-		if mode == inlineHeading {
-			p.text = strings.ReplaceAll(p.text, "\n", " ")
+	if mode == inlineHeading {
+		for i := range pieces {
+			pieces[i].text = strings.ReplaceAll(pieces[i].text, "\n", " ")
 		}
-		body := strings.Trim(p.text, " \n")
-		at := strings.Index(p.text, body)
-		before, after := p.text[:at], p.text[at+len(body):]
-		b.WriteString(before)
-		next := nextRune(pieces, i, after)
-		escaped := m.span(&p, body, escaping{mode: mode, before: last(b.String()), follow: next})
-		open, shut := marks(p)
-		if open == "" || body == "" || styled && before == "" || !flanks(last(b.String()), escaped, next) {
-			b.WriteString(escaped)
-			styled = false
-		} else {
-			b.WriteString(open + escaped + shut)
-			styled = true
-		}
-		if after != "" {
-			styled = false
-		}
-		b.WriteString(after)
 	}
-	text := b.String()
+	w := inlineWriter{mode: mode}
+	for len(pieces) > 0 {
+		n := 1 // pieces of one link, or without
+		for n < len(pieces) && pieces[n].link == pieces[0].link {
+			n++
+		}
+		w.group(pieces[:n], pieces[n:])
+		pieces = pieces[n:]
+	}
+	text := w.b.String()
 	if mode == inlineHeading && strings.HasSuffix(text, "#") {
 		text = text[:len(text)-1] + `\#` // it would close the heading
 	}
 	return text
 }
 
-// span writes body, the text of a piece, as code, raised, lowered or a link where it is.
-func (m *markdown) span(p *piece, body string, at escaping) string {
-	if body == "" {
+// inlineWriter collects the Markdown text of one block.
+type inlineWriter struct {
+	b      strings.Builder
+	mode   inlineMode
+	inLink bool
+	styled bool // the text so far ends in a closing mark
+}
+
+// group writes pieces that lead to the same place, or nowhere, before the others in rest.
+func (w *inlineWriter) group(pieces, rest []piece) {
+	follow := rune(0)
+	if len(rest) > 0 {
+		follow, _ = utf8.DecodeRuneInString(rest[0].text)
+		if follow != ' ' && follow != '\n' && leads(rest) {
+			follow = '['
+		}
+	}
+	if !leads(pieces) {
+		w.pieces(pieces, follow)
+		return
+	}
+	first, final := &pieces[0], &pieces[len(pieces)-1]
+	start := first.text[:len(first.text)-len(strings.TrimLeft(first.text, " \n"))]
+	first.text = first.text[len(start):]
+	end := final.text[len(strings.TrimRight(final.text, " \n")):]
+	final.text = final.text[:len(final.text)-len(end)]
+	w.b.WriteString(start + "[")
+	w.inLink = true
+	w.pieces(pieces, ']')
+	w.inLink, w.styled = false, false
+	w.b.WriteString("](" + target(first.link) + ")" + end)
+}
+
+// leads reports whether the pieces at the start that lead to the same place are written as a link: they lead somewhere,
+// and do not say where by themselves.
+func leads(pieces []piece) bool {
+	uri := pieces[0].link
+	if uri == "" || !followable(uri) {
+		return false
+	}
+	var text strings.Builder
+	for i := 0; i < len(pieces) && pieces[i].link == uri; i++ {
+		text.WriteString(pieces[i].text)
+	}
+	body := strings.Trim(text.String(), " \n")
+	return body != "" && !sameTarget(uri, body)
+}
+
+// pieces writes pieces with the marks of their styles; follow is the character after them, 0 at the end.
+func (w *inlineWriter) pieces(list []piece, follow rune) {
+	for i := range list {
+		p := &list[i]
+		body := strings.Trim(p.text, " \n")
+		at := strings.Index(p.text, body)
+		before, after := p.text[:at], p.text[at+len(body):]
+		next := follow
+		switch {
+		case after != "":
+			next = ' '
+		case i+1 < len(list):
+			next, _ = utf8.DecodeRuneInString(list[i+1].text)
+		}
+		w.b.WriteString(before)
+		text := w.span(p.style, body, next)
+		open, shut := marks(p.style)
+		if open == "" || body == "" || w.styled && before == "" || !flanks(last(w.b.String()), text, next) {
+			w.b.WriteString(text)
+			w.styled = false
+		} else {
+			w.b.WriteString(open + text + shut)
+			w.styled = true
+		}
+		if after != "" {
+			w.styled = false
+		}
+		w.b.WriteString(after)
+	}
+}
+
+// span writes text as code, raised or lowered where it is.
+func (w *inlineWriter) span(s style, text string, follow rune) string {
+	if text == "" {
 		return ""
 	}
-	at.inLink = p.linked()
-	code := p.style.has(fixed) && at.before != '`' && looksLikeCode(body)
-	var text string
+	at := escaping{mode: w.mode, inLink: w.inLink, before: last(w.b.String()), follow: follow}
 	switch {
-	case code:
-		text = codeSpan(body, at.mode)
+	case s.has(fixed) && at.before != '`' && looksLikeCode(text):
+		text = codeSpan(text, at.mode)
 	case at.inLink:
-		text = escapeBrackets(escapeInline(body, at))
+		text = escapeBrackets(escapeInline(text, at))
 	default:
-		text = escapeInline(body, at)
+		text = escapeInline(text, at)
 	}
 	switch {
-	case p.style.has(super):
-		text = "<sup>" + text + "</sup>"
-	case p.style.has(sub):
-		text = "<sub>" + text + "</sub>"
-	}
-	if at.inLink {
-		text = "[" + text + "](" + target(p.link) + ")"
+	case s.has(super):
+		return "<sup>" + text + "</sup>"
+	case s.has(sub):
+		return "<sub>" + text + "</sub>"
 	}
 	return text
 }
 
-// marks are the emphasis marks around a piece.
-func marks(p piece) (open, shut string) {
+// marks are the emphasis marks around text.
+func marks(s style) (open, shut string) {
 	switch {
-	case p.style.has(bold) && p.style.has(italic):
+	case s.has(bold) && s.has(italic):
 		open = "***"
-	case p.style.has(bold):
+	case s.has(bold):
 		open = "**"
-	case p.style.has(italic):
+	case s.has(italic):
 		open = "*"
 	}
-	if p.style.has(strike) {
+	if s.has(strike) {
 		return "~~" + open, open + "~~"
 	}
 	return open, open
@@ -124,27 +187,6 @@ func last(s string) rune {
 	}
 	r, _ := utf8.DecodeLastRuneInString(s)
 	return r
-}
-
-// nextRune is the character that follows the body of piece i.
-func nextRune(pieces []piece, i int, after string) rune {
-	if after != "" {
-		return ' '
-	}
-	if i+1 < len(pieces) {
-		if pieces[i+1].linked() {
-			return '['
-		}
-		r, _ := utf8.DecodeRuneInString(pieces[i+1].text)
-		return r
-	}
-	return 0
-}
-
-// linked reports whether the piece is written as a link: it leads somewhere, and does not say where by itself.
-func (p piece) linked() bool {
-	body := strings.Trim(p.text, " \n")
-	return p.link != "" && body != "" && followable(p.link) && !sameTarget(p.link, body)
 }
 
 // followable reports whether a link may be offered to readers. Others than these schemes open nothing from a text,

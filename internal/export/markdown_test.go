@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/export/exporttest"
 	"github.com/ragify/ragify/internal/option"
 )
 
@@ -36,6 +37,37 @@ func TestMarkdownText(t *testing.T) {
 		"relative targets and mail addresses are links": {
 			document.Paragraph, []document.Run{link("x", "b?c=d:e"), run(" "), link("y", "mailto:a@b.c")}, `[x](b?c=d:e) [y](mailto:a@b.c)`,
 		},
+		"a link of several styles is one": {
+			document.Paragraph, []document.Run{run("see "), link("the ", "http://a.b/"), {Text: "f()", Fixed: true, Link: "http://a.b/"}, link(" part", "http://a.b/"), run(" of it")},
+			"see [the `f()` part](http://a.b/) of it",
+		},
+		"code needs no escapes": {
+			document.Paragraph, []document.Run{run("call "), {Text: "*p_++ <x>", Fixed: true}, run(" twice")}, "call `*p_++ <x>` twice",
+		},
+		"code with a backtick has a longer fence": {
+			document.Paragraph, []document.Run{run("write "), {Text: "a`b", Fixed: true}, run(" or "), {Text: "`c`", Fixed: true}}, "write ``a`b`` or `` `c` ``",
+		},
+		"numbers in fixed pitch are no code": {
+			document.Paragraph, []document.Run{run("in all "), {Text: "1,200", Fixed: true}}, "in all 1,200",
+		},
+		"an address that needs no escapes is bare": {
+			document.Paragraph, []document.Run{run("See http://a.b/c_d?e=1&f=(g). Or https://x.org/~ann, too")}, "See http://a.b/c_d?e=1&f=(g). Or <https://x.org/~ann>, too",
+		},
+		"an address that would need escapes is in brackets": {
+			document.Paragraph, []document.Run{run("(https://a.b/_c_/d*) ftp://a.b/c~"), bold("d")}, "(<https://a.b/_c_/d*>) <ftp://a.b/c~>**d**",
+		},
+		"one without a scheme is a link of itself": {
+			document.Paragraph, []document.Run{run("at www.a.b/~c_, www.d.e/f")}, `at [www.a.b/\~c\_](http://www.a.b/~c_), www.d.e/f`,
+		},
+		"one that an entity would change is too": {
+			document.Paragraph, []document.Run{run("http://a.b/?x&copy;=1")}, `[http://a.b/?x\&copy;=1](http://a.b/?x&amp;copy;=1)`,
+		},
+		"one in a link is text": {
+			document.Paragraph, []document.Run{link("http://a.b/_c", "http://d.e/")}, `[http://a.b/\_c](http://d.e/)`,
+		},
+		"the beginning of one is text": {
+			document.Paragraph, []document.Run{run("www._ http://* x")}, `www.\_ http://\* x`,
+		},
 		"the end of a text is not escaped for what does not follow": {
 			document.Paragraph, []document.Run{run("See [1]"), bold(" Stop!")}, `See [1] **Stop!**`,
 		},
@@ -43,7 +75,10 @@ func TestMarkdownText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := oneParagraph("")
 			e := &d.Pages[0].Elements[0]
-			e.Kind, e.Level, e.Lines[0].Runs = c.kind, 1, c.runs
+			e.ID, e.Kind, e.Level, e.Lines[0].Runs = "p1.e1", c.kind, 1, c.runs
+			if err := exporttest.Check(d, option.Default()); err != nil {
+				t.Error(err)
+			}
 			if diff := cmp.Diff(c.want+"\n", write(t, option.Markdown, d, option.Default())); diff != "" {
 				t.Error(diff)
 			}
@@ -57,6 +92,34 @@ func TestMarkdownText(t *testing.T) {
 		if diff := cmp.Diff("|a|b|\n\\|---|---|\n", write(t, option.Markdown, d, o)); diff != "" {
 			t.Error(diff)
 		}
+	})
+}
+
+func TestMarkdownWithHTML(t *testing.T) {
+	o := option.Default()
+	o.MarkdownWithHTML = true
+	check := func(t *testing.T, e document.Element, want string) {
+		t.Helper()
+		e.ID, e.Page = "p1.e1", 1
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{e}}}}
+		if err := exporttest.Check(d, o); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want, write(t, option.Markdown, d, o)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	t.Run("tables with merged cells are HTML", func(t *testing.T) {
+		g := grid(2, 2, 1, cell(0, 0, 1, 2, "a <b> *c*"), cell(1, 0, 1, 1, "d"), cell(1, 1, 1, 1, "e"))
+		check(t, document.Element{Kind: document.Table, Grid: g},
+			"<table>\n<thead>\n<tr><th scope=\"col\" colspan=\"2\">a &lt;b&gt; *c*</th></tr>\n</thead>\n<tbody>\n<tr><td>d</td><td>e</td></tr>\n</tbody>\n</table>\n")
+	})
+	t.Run("others are not", func(t *testing.T) {
+		check(t, document.Element{Kind: document.Table, Grid: grid(1, 1, 1, cell(0, 0, 1, 1, "a|b"))}, "| a\\|b |\n| --- |\n")
+	})
+	t.Run("raised and lowered text has tags", func(t *testing.T) {
+		runs := []document.Run{{Text: "H"}, {Text: "2", Subs: true}, {Text: "O", Bold: true}, {Text: "*", Superscript: true}}
+		check(t, document.Element{Kind: document.Paragraph, Lines: []document.Line{{Runs: runs}}}, "H<sub>2</sub>**O**<sup>\\*</sup>\n")
 	})
 }
 
