@@ -117,6 +117,9 @@ func (b *block) makeElement(number int, f frame, fonts []document.Font) document
 	for i := range e.Lines {
 		e.Lines[i].Box = f.back(e.Lines[i].Box)
 	}
+	if b.kind == document.Figure && len(e.Lines) > 0 {
+		e = figureElement(e)
+	}
 	if e.Grid != nil {
 		for i := range e.Grid.Cells {
 			c := &e.Grid.Cells[i]
@@ -128,6 +131,19 @@ func (b *block) makeElement(number int, f frame, fonts []document.Font) document
 		e.FontName, e.FontSize = fontOf(fonts, b.style.font).Name, b.style.size
 	}
 	e.Box = round(e.Box)
+	return e
+}
+
+// figureElement makes a figure of one that has its text as lines: rows of labels, which are no sentences.
+func figureElement(e document.Element) document.Element {
+	text := e
+	text.Kind, text.Image, text.Box = document.Paragraph, 0, document.Box{}
+	for i := range text.Lines {
+		text.Lines[i].Join = document.JoinSpace
+		text.Box = text.Box.Union(text.Lines[i].Box)
+	}
+	text.Box = round(text.Box)
+	e.Lines, e.Children = nil, []document.Element{text}
 	return e
 }
 

@@ -51,7 +51,8 @@ func findBody(pages []*page) body {
 		total := 0
 		for _, p := range pages {
 			for _, b := range p.blocks {
-				if b.lineCount >= least && (b.kind == document.Paragraph || b.kind == document.ListItem) {
+				figure := b.kind == document.Figure && least == 1 // of a slide, the labels are the text
+				if b.lineCount >= least && (b.kind == document.Paragraph || b.kind == document.ListItem || figure) {
 					weights[key{math.Round(b.style.size*2) / 2, b.style.bold, b.style.caps, b.style.color}] += b.runes
 					total += b.runes
 				}

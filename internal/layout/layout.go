@@ -77,6 +77,8 @@ func (a *Analyzer) Add(c *document.Content) {
 	tables = append(tables, ruled...)
 	trace.tables(tables, "ruled")
 	rest, turned = settleTurned(rest, turned)
+	figures, rest, turned := findFigures(c, f, tables, rest, turned, fonts)
+	tables = append(tables, figures...)
 	framed, rest := survey.framedTables(rest, tables)
 	trace.tables(framed, "framed")
 	tables = append(tables, framed...)

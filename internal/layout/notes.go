@@ -2,7 +2,6 @@ package layout
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/ragify/ragify/internal/document"
@@ -59,34 +58,4 @@ func findFootnotes(pages []*page, text body) {
 // noteMark reports whether a line begins like a note: with a raised mark, an asterisk or a dagger.
 func noteMark(l *line) bool {
 	return l.pieces[0].sup || strings.ContainsRune("*†‡§", firstRune(l.pieces))
-}
-
-// addFigures puts the page's images into the reading order, each after the last block that stands above it and shares
-// a part of its width.
-func (p *page) addFigures(c *document.Content, f frame) {
-	const (
-		least    = 24.0 // points in both directions: smaller ones are icons and bullets
-		most     = 0.9  // of the page's area: larger ones are scans and backgrounds
-		mostMany = 100  // figures on a page: more are the tiles of one
-	)
-	var figures []*block
-	for i := range c.Images {
-		b := f.box(c.Images[i].Box).Intersect(document.Box{Right: f.width, Bottom: f.height})
-		if b.Width() < least || b.Height() < least || b.Width()*b.Height() > most*f.width*f.height {
-			continue
-		}
-		figures = append(figures, &block{kind: document.Figure, box: b, image: i + 1, leaf: -1})
-	}
-	if len(figures) > mostMany {
-		return
-	}
-	for _, fig := range figures {
-		at := 0
-		for i, b := range p.blocks {
-			if b.box.Top < fig.box.Top && b.box.Left < fig.box.Right && b.box.Right > fig.box.Left {
-				at = i + 1
-			}
-		}
-		p.blocks = slices.Insert(p.blocks, at, fig)
-	}
 }
