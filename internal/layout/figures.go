@@ -295,7 +295,7 @@ func labelsAround(box document.Box, frags []fragment, body float64) (near, far [
 	const (
 		below   = 1.5 // ems between the box and the row after it, at most
 		above   = 1.0 // ems between a value over a bar and the box, at most; other texts above are titles
-		beside  = 2.0 // ems between the box and a label beside it
+		beside  = 2.5 // ems between the box and a label beside it
 		overlap = 2.0 // ems by which labels may be wider than the box
 	)
 	side := func(l *fragment) int {

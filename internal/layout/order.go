@@ -57,7 +57,45 @@ const (
 func cutPage(atoms []atom, s *surveyor) []leaf {
 	c := cutter{survey: s}
 	c.cut(atoms, 0)
-	return c.out
+	return joinLeaves(c.out)
+}
+
+// joinLeaves unites a leaf with the one before it where a cut went between two lines that belong together: the
+// second line of a title below which columns begin, or of a paragraph that a float stands beside.
+func joinLeaves(leaves []leaf) []leaf {
+	var out []leaf
+	for _, l := range leaves {
+		if n := len(out); n > 0 && goesOn(out[n-1].atoms, l.atoms) {
+			out[n-1].atoms = append(out[n-1].atoms, l.atoms...)
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// goesOn reports whether b lies below a, and its first line is set like the last one of a right below it.
+func goesOn(a, b []atom) bool {
+	const (
+		leading = 1.5 // ems
+		edge    = 0.3 // ems by which the left edges may differ
+	)
+	last, first := &a[0], &b[0]
+	for i := range a {
+		if a[i].bottom > last.bottom {
+			last = &a[i]
+		}
+	}
+	for i := range b {
+		if b[i].top < first.top {
+			first = &b[i]
+		}
+	}
+	if last.frag == nil || first.frag == nil || first.top < last.bottom {
+		return false
+	}
+	x, y := last.frag, first.frag
+	return math.Abs(x.size-y.size) < 0.05*y.size && math.Abs(x.box.Left-y.box.Left) < edge*y.size && y.base-x.base < leading*y.size
 }
 
 type cutter struct {
