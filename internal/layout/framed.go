@@ -112,34 +112,36 @@ func (s *surveyor) below(h fillRow, frags []fragment) (t *textTable, used, rest 
 	if len(title) < 2 {
 		return nil, nil, nil
 	}
-	slices.SortStableFunc(body, func(a, b fragment) int { return compare(a.base, b.base) })
 	probe := newTextTable(append(slices.Clone(title), fragment{box: h.box, size: title[0].size, base: title[0].base}), gutters, s.fonts)
 	bottom, pitch := h.box.Bottom, 0.0
 	last := h.box.Bottom
-	for i := range body {
-		f := &body[i]
-		if f.base <= h.box.Bottom {
+	for _, row := range linesOf(body) {
+		base, size := row[0].base, row[0].size
+		if base <= h.box.Bottom {
 			continue
 		}
-		if f.box.Right < h.box.Left || f.box.Left > h.box.Right {
-			continue // beside the table
+		// Text beside the table is not asked.
+		row = slices.DeleteFunc(row, func(f *fragment) bool { return f.box.Right < h.box.Left || f.box.Left > h.box.Right })
+		if len(row) == 0 {
+			continue
 		}
-		d := f.base - last
-		limit := 3.5 * f.size // the first rows show how far rows stand apart
+		limit := 3.5 * size // the first rows show how far rows stand apart
 		if pitch > 0 {
 			limit = 1.8 * pitch
 		}
-		a, b := probe.columnsOf(f)
-		if d > limit || f.box.Left < h.box.Left-2 || f.box.Right > h.box.Right+2 || a != b && len(probe.splitAtColumns(f)) == 1 {
+		d := base - last
+		if d > limit || slices.ContainsFunc(row, func(f *fragment) bool {
+			a, b := probe.columnsOf(f)
+			return f.box.Left < h.box.Left-2 || f.box.Right > h.box.Right+2 ||
+				a != b && (len(probe.splitAtColumns(f)) == 1 || len(row) == 1 && probe.overSpaces(f))
+		}) {
 			break
 		}
-		if d > 0.5*f.size {
-			if last > h.box.Bottom {
-				pitch = math.Max(pitch, d)
-			}
-			last = f.base
+		if last > h.box.Bottom {
+			pitch = math.Max(pitch, d)
 		}
-		bottom = f.base + 0.3*f.size
+		last = base
+		bottom = base + 0.3*size
 	}
 	if bottom <= h.box.Bottom {
 		return nil, nil, nil
@@ -148,6 +150,38 @@ func (s *surveyor) below(h fillRow, frags []fragment) (t *textTable, used, rest 
 	t = newTextTable(used, gutters, s.fonts)
 	t.joinRows(s.rulesIn(h.box.Left, h.box.Right, h.box.Top+snapDistance, bottom))
 	return t, used, rest
+}
+
+// overSpaces reports whether a text lies across a column boundary that meets but a space of it, such as a title that
+// stands alone below a table.
+func (t *textTable) overSpaces(f *fragment) bool {
+	const widest = 0.45 // ems: spaces of justified text seldom are wider, those between columns are
+	for i := 1; i < len(f.pieces); i++ {
+		a, b := &f.pieces[i-1], &f.pieces[i]
+		if !b.glue && b.box.Left-a.box.Right < widest*f.size && t.columnAt((a.box.Left+a.box.Right)/2) != t.columnAt((b.box.Left+b.box.Right)/2) {
+			return true
+		}
+	}
+	return false
+}
+
+// linesOf sorts fragments into lines of one baseline, from top to bottom.
+func linesOf(frags []fragment) [][]*fragment {
+	list := make([]*fragment, len(frags))
+	for i := range frags {
+		list[i] = &frags[i]
+	}
+	slices.SortStableFunc(list, func(a, b *fragment) int { return compare(a.base, b.base) })
+	var out [][]*fragment
+	for start := 0; start < len(list); {
+		end := start + 1
+		for end < len(list) && list[end].base-list[start].base <= 0.5*list[start].size {
+			end++
+		}
+		out = append(out, list[start:end])
+		start = end
+	}
+	return out
 }
 
 // rulesIn gives the y of the horizontal edges between top and bottom that span at least most of left…right.

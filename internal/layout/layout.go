@@ -75,6 +75,8 @@ func (a *Analyzer) Add(c *document.Content) {
 	tables, rest := survey.shadedTables(frags)
 	ruled, rest := ruledTables(e, rest, fonts)
 	tables = append(tables, ruled...)
+	broken, rest := survey.brokenRuleTables(findBrokenRules(c, f), rest, tables)
+	tables = append(tables, broken...)
 	trace.tables(tables, "ruled")
 	rest, turned = settleTurned(rest, turned)
 	figures, rest, turned := findFigures(c, f, tables, rest, turned, fonts)

@@ -190,8 +190,8 @@ func (t *textTable) joinRows(rules []float64) {
 	const (
 		// touching lines' cores overlap: cells centred against their neighbours.
 		touching = 0.85 // ems
-		// cellLeading is the widest distance of lines in one cell, in ems.
-		cellLeading = 1.5
+		// cellLeading is the widest distance of lines in one cell, in ems. Chinese is set with up to 1.75.
+		cellLeading = 1.8
 		// evenly is how much the distances of lines in cells vary, as a factor: cells beside them are centred.
 		evenly = 1.2
 		// apart is how much farther rows stand than the lines of a cell, as a factor.
