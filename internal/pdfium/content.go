@@ -131,7 +131,9 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 	if count > maxGlyphs {
 		count, into.Truncated = maxGlyphs, true
 	}
-	into.Glyphs = slices.Grow(into.Glyphs, max(count, 0))
+	chars := f.readChars(text, count)
+	count = len(chars) / charSize
+	into.Glyphs = slices.Grow(into.Glyphs, count)
 	f.fonts = f.fonts[:0]
 	var (
 		seen    = make(map[uint32]textObject)
@@ -141,22 +143,22 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 		missing []unmapped
 	)
 	for k := 0; k < count && i.err == nil; k++ {
-		index := uint64(k)
-		object := uint32(i.call(fnTextGetTextObject, text, index))
-		if object == 0 || i.ok(fnTextIsGenerated, text, index) {
+		c := chars.at(k)
+		object := c.object()
+		if object == 0 || c.kind() == charGenerated {
 			continue
 		}
 		if object != last {
 			var ok bool
 			if current, ok = seen[object]; !ok {
-				current = f.readTextObject(text, index, uint64(object), g, into)
+				current = f.readTextObject(uint64(object), c.matrix(), g, into)
 				p := w.placeOf(object)
 				current.ordinal, current.mcid, current.artifact = p.ordinal, p.mcid, p.artifact
 				seen[object] = current
 			}
 			last = object
 		}
-		glyph, code := f.readGlyph(text, index, g, &current)
+		glyph, code := current.glyph(c, g)
 		if glyph.Rune == 0 { // never joined to the glyph before
 			missing = append(missing, unmapped{len(into.Glyphs), code})
 		}
@@ -184,8 +186,8 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 	}
 }
 
-// readTextObject reads what the text object has in common, seen from its character at index.
-func (f *File) readTextObject(text, index, object uint64, g geometry, into *document.Content) textObject {
+// readTextObject reads what the text object has in common. m is its way into the page's user space.
+func (f *File) readTextObject(object uint64, m matrix, g geometry, into *document.Content) textObject {
 	i := f.inst
 	t := textObject{font: f.font(i.ptr(fnTextObjGetFont, object), into), color: black}
 	t.charset = charsetOf(into.Fonts[t.font].Name)
@@ -196,10 +198,6 @@ func (f *File) readTextObject(text, index, object uint64, g geometry, into *docu
 	size := 0.0
 	if i.ok(fnTextObjGetFontSize, object, i.at(0)) {
 		size = f32(i.out(0, 4))
-	}
-	m := identity
-	if i.ok(fnTextGetMatrix, text, index, i.at(0)) {
-		m = readMatrix(i.out(0, 24))
 	}
 	t.size = math.Abs(size) * math.Hypot(m.c, m.d)
 	dx, dy := g.toPage.vector(m.a, m.b)
@@ -226,32 +224,23 @@ func degrees(dx, dy float64) float64 {
 	return a
 }
 
-// Scratch offsets of a character's output parameters.
-const (
-	outBox    = 0  // left, right, bottom, top: doubles
-	outOrigin = 32 // x, y: doubles
-	outLoose  = 48 // left, top, right, bottom: floats
-	outEnd    = 64
-)
-
 // hyphenMark is what PDFium gives instead of a hyphen at the end of a line.
 const hyphenMark = 2
 
-// readGlyph reads one character of the text object t. code is its Unicode, or its code in the font when
-// the glyph is invalid.
-func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph document.Glyph, code uint32) {
-	i := f.inst
-	code = uint32(i.call(fnTextGetUnicode, text, index))
+// glyph makes a glyph of one of the object's characters. code is its Unicode, or its code in the font when the glyph is
+// invalid.
+func (t *textObject) glyph(c char, g geometry) (glyph document.Glyph, code uint32) {
+	code = c.unicode()
 	r := t.charset.translate(rune(code))
 	glyph = document.Glyph{
 		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Artifact: t.artifact, Color: t.color, Mode: t.mode,
-		Invalid: i.num(fnTextHasUnicodeMapError, text, index) == 1,
+		Invalid: c.kind() == charUnmapped,
 	}
 	if r != rune(code) {
 		glyph.Rune, glyph.Invalid = r, false
 	}
 	switch {
-	case r == hyphenMark && i.num(fnTextIsHyphen, text, index) == 1:
+	case r == hyphenMark && c.kind() == charHyphen:
 		glyph.Rune, glyph.Hyphen = '-', true
 	case r == '\t' && !glyph.Invalid:
 		glyph.Rune = ' ' // some fonts call their space so
@@ -261,13 +250,8 @@ func (f *File) readGlyph(text, index uint64, g geometry, t *textObject) (glyph d
 		// PDFium puts the font's character code there, which means nothing to a reader.
 		glyph.Rune, glyph.Invalid = 0, true
 	}
-	i.call(fnTextGetCharBox, text, index, i.at(outBox), i.at(outBox+8), i.at(outBox+16), i.at(outBox+24))
-	i.call(fnTextGetCharOrigin, text, index, i.at(outOrigin), i.at(outOrigin+8))
-	i.call(fnTextGetLooseCharBox, text, index, i.at(outLoose))
-	b := i.out(0, outEnd)
-	glyph.Box = g.toPage.box(f64(b), f64(b[16:]), f64(b[8:]), f64(b[24:]))
-	glyph.OriginX, glyph.OriginY = g.toPage.point(f64(b[outOrigin:]), f64(b[outOrigin+8:]))
-	glyph.Loose = g.toPage.box(f32(b[outLoose:]), f32(b[outLoose+12:]), f32(b[outLoose+8:]), f32(b[outLoose+4:]))
+	glyph.Box, glyph.Loose = c.box(charBox, g), c.box(charLoose, g)
+	glyph.OriginX, glyph.OriginY = g.toPage.point(c.f32(charOrigin), c.f32(charOrigin+4))
 	temper(&glyph)
 	return glyph, code
 }

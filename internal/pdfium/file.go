@@ -29,7 +29,8 @@ type File struct {
 	doc      uint64
 	numPages int
 	geometry map[int]geometry // of the pages seen so far, for the outline's targets
-	fonts    []fontEntry      // scratch of Content
+	fonts    []fontEntry      // scratch of Content, as the next one
+	chars    charList
 }
 
 // Open opens the PDF in src, which is size bytes long. The empty password is tried first: files that only

@@ -58,15 +58,6 @@ const (
 	fnTextLoadPage
 	fnTextClosePage
 	fnTextCountChars
-	fnTextGetUnicode
-	fnTextIsGenerated
-	fnTextIsHyphen
-	fnTextHasUnicodeMapError
-	fnTextGetTextObject
-	fnTextGetCharBox
-	fnTextGetLooseCharBox
-	fnTextGetCharOrigin
-	fnTextGetMatrix
 	fnTextObjGetFont
 	fnTextObjGetFontSize
 	fnTextObjGetTextRenderMode
@@ -176,15 +167,6 @@ var functionNames = [numFunctions]string{
 	fnTextLoadPage:             "FPDFText_LoadPage",
 	fnTextClosePage:            "FPDFText_ClosePage",
 	fnTextCountChars:           "FPDFText_CountChars",
-	fnTextGetUnicode:           "FPDFText_GetUnicode",
-	fnTextIsGenerated:          "FPDFText_IsGenerated",
-	fnTextIsHyphen:             "FPDFText_IsHyphen",
-	fnTextHasUnicodeMapError:   "FPDFText_HasUnicodeMapError",
-	fnTextGetTextObject:        "FPDFText_GetTextObject",
-	fnTextGetCharBox:           "FPDFText_GetCharBox",
-	fnTextGetLooseCharBox:      "FPDFText_GetLooseCharBox",
-	fnTextGetCharOrigin:        "FPDFText_GetCharOrigin",
-	fnTextGetMatrix:            "FPDFText_GetMatrix",
 	fnTextObjGetFont:           "FPDFTextObj_GetFont",
 	fnTextObjGetFontSize:       "FPDFTextObj_GetFontSize",
 	fnTextObjGetTextRenderMode: "FPDFTextObj_GetTextRenderMode",

@@ -34,6 +34,11 @@ func (m matrix) scale() float64 { return math.Sqrt(math.Abs(m.a*m.d - m.b*m.c)) 
 
 // box is the smallest axis-parallel box around the image of a rectangle given by two opposite corners.
 func (m matrix) box(x0, y0, x1, y1 float64) document.Box {
+	if m.b == 0 && m.c == 0 || m.a == 0 && m.d == 0 { // it stays a rectangle: all pages do
+		ax, ay := m.point(x0, y0)
+		bx, by := m.point(x1, y1)
+		return document.Box{Left: min(ax, bx), Top: min(ay, by), Right: max(ax, bx), Bottom: max(ay, by)}
+	}
 	var b bounds
 	for _, p := range [4][2]float64{{x0, y0}, {x1, y0}, {x0, y1}, {x1, y1}} {
 		b.add(m.point(p[0], p[1]))
