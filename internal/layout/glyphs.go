@@ -30,11 +30,6 @@ type glyph struct {
 // invalidRune stands for a glyph without a known character until the writers replace it.
 const invalidRune = unicode.ReplacementChar
 
-// duplicateDistance is how near two equal glyphs of one size are printed to be one glyph printed
-// twice (fake bold, shadows), as a share of the font size. Two real letters in a row are at least
-// a narrow advance width apart, 0.2 of the size ("ll", "..").
-const duplicateDistance = 0.12
-
 // maxGlyphs bounds the work on one page. Dense newspaper pages have 20,000 glyphs.
 const maxGlyphs = 300_000
 
@@ -162,37 +157,4 @@ func finite(g *document.Glyph) bool {
 	sum := g.OriginX + g.OriginY + g.Size + g.Box.Left + g.Box.Top + g.Box.Right + g.Box.Bottom +
 		g.Loose.Left + g.Loose.Top + g.Loose.Right + g.Loose.Bottom + g.Angle
 	return !math.IsNaN(sum) && math.Abs(sum) < 1e7
-}
-
-// A glyphSet finds glyphs printed twice in constant time each: glyphs hash by character and place.
-type glyphSet map[glyphPlace]glyphSpot
-
-type glyphPlace struct {
-	r    rune
-	x, y int32
-}
-
-type glyphSpot struct {
-	x, y, size float32
-}
-
-func newGlyphSet(n int) glyphSet { return make(glyphSet, n) }
-
-// duplicate reports whether an equal glyph is at nearly the same place already, and adds g if not.
-func (s glyphSet) duplicate(g *glyph) bool {
-	// The distance decides; cells only have to be no smaller, so that a near glyph is in a neighbouring cell.
-	// They grow with the size in powers of two, so that equal sizes share a grid.
-	cell := math.Exp2(math.Ceil(math.Log2(math.Max(g.size, 1) * duplicateDistance)))
-	x, y := int32(math.Floor(g.left/cell)), int32(math.Floor(g.base/cell))
-	for dx := int32(-1); dx <= 1; dx++ {
-		for dy := int32(-1); dy <= 1; dy++ {
-			if o, ok := s[glyphPlace{g.r, x + dx, y + dy}]; ok &&
-				math.Hypot(float64(o.x)-g.left, float64(o.y)-g.base) < duplicateDistance*g.size &&
-				math.Abs(float64(o.size)-g.size) < 0.1*g.size {
-				return true
-			}
-		}
-	}
-	s[glyphPlace{g.r, x, y}] = glyphSpot{float32(g.left), float32(g.base), float32(g.size)}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
 )
 
@@ -22,15 +23,16 @@ const saveWithoutSecurity = 3
 // File is an open PDF. It is not safe for concurrent use, and at most one file may be open on a
 // Runtime at a time.
 type File struct {
-	r        *Runtime
-	inst     *instance
-	id       uint32 // key in inst.readers
-	access   uint32 // address of PDFium's FPDF_FILEACCESS
-	doc      uint64
-	numPages int
-	geometry map[int]geometry // of the pages seen so far, for the outline's targets
-	fonts    []fontEntry      // scratch of Content, as the next one
-	chars    charList
+	r         *Runtime
+	inst      *instance
+	id        uint32 // key in inst.readers
+	access    uint32 // address of PDFium's FPDF_FILEACCESS
+	doc       uint64
+	numPages  int
+	geometry  map[int]geometry // of the pages seen so far, for the outline's targets
+	described map[fontFacts]document.Font
+	fonts     []fontEntry // scratch of Content, as the next one
+	chars     charList
 }
 
 // Open opens the PDF in src, which is size bytes long. The empty password is tried first: files that only
@@ -51,7 +53,7 @@ func (r *Runtime) Open(src io.ReaderAt, size int64, password string) (f *File, e
 		return nil, err
 	}
 	inst.nextID++
-	f = &File{r: r, inst: inst, id: inst.nextID, geometry: make(map[int]geometry)}
+	f = &File{r: r, inst: inst, id: inst.nextID, geometry: make(map[int]geometry), described: make(map[fontFacts]document.Font)}
 	inst.readers[f.id] = newBlockReader(src, size)
 	f.access = uint32(inst.call(fnFileAccessCreate, uint64(size), uint64(f.id)))
 	if err := f.load(password); err != nil {

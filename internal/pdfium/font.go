@@ -13,6 +13,13 @@ type fontEntry struct {
 	index  int32
 }
 
+// fontFacts is all that describeFont goes by: the same fonts come again on every page.
+type fontFacts struct {
+	name          string
+	flags, weight int
+	angle         float64
+}
+
 // Font descriptor flags, PDF 32000-1 table 123.
 const (
 	flagFixed     = 1 << 0
@@ -35,7 +42,12 @@ func (f *File) font(handle uint64, into *document.Content) int32 {
 	if i.ok(fnFontGetItalicAngle, handle, i.at(0)) {
 		angle = float64(int32(u32(i.out(0, 4))))
 	}
-	font := describeFont(i.text8(fnFontGetBaseFontName, handle), i.num(fnFontGetFlags, handle), i.num(fnFontGetWeight, handle), angle)
+	k := fontFacts{i.text8(fnFontGetBaseFontName, handle), i.num(fnFontGetFlags, handle), i.num(fnFontGetWeight, handle), angle}
+	font, ok := f.described[k]
+	if !ok {
+		font = describeFont(k.name, k.flags, k.weight, k.angle)
+		f.described[k] = font
+	}
 	e := fontEntry{handle, int32(len(into.Fonts))}
 	into.Fonts = append(into.Fonts, font)
 	f.fonts = append(f.fonts, e)
