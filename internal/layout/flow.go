@@ -45,8 +45,11 @@ func (b *block) measureText() {
 		b.first = firstRune(b.lines[0].pieces)
 		b.note = noteMark(&b.lines[0])
 		b.last = b.lines[n-1].last()
+		const slack = 1.5 // ems: a character that may not begin a line
+		b.full = b.lines[n-1].box.Right >= b.margin.to-slack*b.lines[n-1].size
 		b.markLeft = b.lines[0].box.Left
 		if b.against {
+			b.full = b.lines[n-1].box.Left <= b.margin.from+slack*b.lines[n-1].size
 			b.markLeft = -b.lines[0].box.Right
 		}
 		if b.last == 0 {
@@ -97,5 +100,7 @@ func continues(a, b *block) bool {
 	}
 	alike := math.Abs(a.style.size-b.style.size) < 0.05*b.style.size && a.style.bold == b.style.bold
 	const text = 2 // lines that a text has at least on both sides; less is a label
-	return alike && a.lineCount >= text && b.lineCount >= text && !sentenceEnds(a.last) && unicode.IsLower(b.first)
+	// Scripts without case do not show where a sentence begins, but a text that goes on fills its last line.
+	within := unicode.IsLower(b.first) || unicode.Is(unicode.Lo, b.first) && a.full
+	return alike && a.lineCount >= text && b.lineCount >= text && !sentenceEnds(a.last) && within
 }

@@ -20,6 +20,7 @@ type piece struct {
 	color  uint32
 	object int32
 	runes  int
+	wide   int  // of them, ideographs and the like
 	glue   bool // no space before it
 	sup    bool
 	sub    bool
@@ -40,10 +41,14 @@ type fragment struct {
 	base   float64
 	size   float64 // that of the largest pieces
 	runes  int
+	wide   int // of them, ideographs and the like
 	order  int // index of its first glyph on the page
 	turned bool
 	angle  float64 // of turned ones, as of glyph
 }
+
+// length measures text in letters. An ideograph is as wide as two, and says as much.
+func (f *fragment) length() int { return f.runes + f.wide }
 
 // core is the vertical room that a line of text really needs. Ink boxes are no use for finding gaps
 // between lines: they depend on which letters the line happens to have.
@@ -292,6 +297,11 @@ func (b *fragmentBuilder) makePiece(glyphs []glyph, glue bool) piece {
 	}
 	p.text = norm.NFC.String(string(text))
 	p.runes = len(text)
+	for _, r := range text {
+		if cjk(r) {
+			p.wide++
+		}
+	}
 	return p
 }
 
@@ -328,11 +338,12 @@ func combining(r rune) (mark rune, ok bool) {
 
 // settle computes what follows from the pieces: box, predominant size, which are scripts.
 func (f *fragment) settle() {
-	f.box, f.runes = document.Box{}, 0
+	f.box, f.runes, f.wide = document.Box{}, 0, 0
 	for i := range f.pieces {
 		p := &f.pieces[i]
 		f.box = f.box.Union(p.box)
 		f.runes += p.runes
+		f.wide += p.wide
 		small := p.size <= scriptSize*f.size
 		p.sup = small && p.base < f.base-0.15*f.size
 		p.sub = small && p.base > f.base+0.05*f.size

@@ -182,7 +182,7 @@ func (l *line) last() rune {
 		if l.pieces[i].sup {
 			continue
 		}
-		t := strings.TrimRight(l.pieces[i].text, "”’\"')]»")
+		t := strings.TrimRight(l.pieces[i].text, "”’\"')]»」』）》")
 		if t != "" {
 			r := []rune(t)
 			return r[len(r)-1]

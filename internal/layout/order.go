@@ -450,8 +450,8 @@ func measureSide(atoms []atom) side {
 			s.tables = true
 			continue
 		}
-		parts = append(parts, row{a.frag.base, a.frag.runes})
-		total += a.frag.runes
+		parts = append(parts, row{a.frag.base, a.frag.length()})
+		total += a.frag.length()
 	}
 	slices.SortFunc(parts, func(a, b row) int { return compare(a.base, b.base) })
 	var rows []row

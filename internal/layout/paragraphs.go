@@ -45,6 +45,7 @@ type block struct {
 	gone      bool   // its lines are in another block
 	first     rune
 	last      rune    // without superscripts and closing quotes
+	full      bool    // the last line reaches the margin
 	markLeft  float64 // left edge of the first line
 
 	tree      *treeInfo // of a block that the structure tree has made; nil for others
@@ -300,4 +301,4 @@ func (p *paragrapher) full(i int, slack float64) bool {
 	return p.lines[i].box.Right >= p.localRight(i)-slack
 }
 
-func sentenceEnds(r rune) bool { return strings.ContainsRune(".!?:;。！？", r) }
+func sentenceEnds(r rune) bool { return strings.ContainsRune(".!?:;。！？：；؟؛۔।", r) }
