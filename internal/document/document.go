@@ -42,7 +42,7 @@ type Element struct {
 	Page     int // 1-based
 	Box      Box
 	Lines    []Line    // text; nil for tables, lists and pure figures
-	Level    int       // heading: 0 = Title, 1…6 = H1…H6
+	Level    int       // heading: 0 = Title, 1…6 = H1…H6; list that Continues: how many lists are around the one that it goes on
 	Marker   string    // list item: its mark as printed ("•", "1.", "(a)")
 	Ordered  bool      // list: numbered or lettered
 	Children []Element // list: items; list item: nested lists; figure: text inside
@@ -50,7 +50,7 @@ type Element struct {
 	Image    int       // figure: index of its image object on the page + 1, 0 = none (drawing)
 	Alt      string    // figure: the text that stands for it in the file's own tags, "" when none
 	// Continues is true where the element goes on from the previous page or column: writers join it. A table goes
-	// on in the next one that says so.
+	// on in the next one that says so, and so does a list, or a list in the last item of one, see Level.
 	Continues bool
 	FontName  string  // the predominant font
 	FontSize  float64 // its size in points

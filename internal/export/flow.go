@@ -23,6 +23,7 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 	joints := make(map[string][]joint)
 	var open *document.Element  // the paragraph or list item that may go on
 	var table *document.Element // the last one, joined so far
+	var items *document.Element // the last list, joined so far
 	for i := range d.Pages {
 		pages[i] = d.Pages[i]
 		list := make([]document.Element, 0, len(d.Pages[i].Elements)) // never grows: open points into it
@@ -40,7 +41,14 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 				table = &list[len(list)-1]
 				continue
 			}
-			if e.Continues && open != nil {
+			if e.Kind == document.List && e.Continues && items != nil {
+				if first := &e.Children[0]; len(first.Lines) > 0 {
+					joints[first.ID] = append(joints[first.ID], joint{e.ID, e.Page, 0})
+				}
+				open = appendList(items, &e)
+				continue
+			}
+			if e.Continues && open != nil && e.Kind != document.List {
 				joints[open.ID] = append(joints[open.ID], joint{e.ID, e.Page, len(open.Lines)})
 				open.Lines = append(slices.Clip(open.Lines), e.Lines...)
 				continue
@@ -50,19 +58,46 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 			case document.Paragraph:
 				open = &list[len(list)-1]
 			case document.List:
-				last := &list[len(list)-1]
-				last.Children = slices.Clone(last.Children)
-				open = nil
-				if n := len(last.Children); n > 0 && len(last.Children[n-1].Children) == 0 {
-					open = &last.Children[n-1]
-				}
+				items = &list[len(list)-1]
+				items.Children = slices.Clone(items.Children)
+				open = openItem(items)
 			case document.Heading:
-				open = nil
+				open, items = nil, nil
 			}
 		}
 		pages[i].Elements = list
 	}
 	return pages, joints
+}
+
+// openItem is the last item of a list when text may go on in it: when no other list is nested there.
+func openItem(list *document.Element) *document.Element {
+	n := len(list.Children)
+	if n == 0 || len(list.Children[n-1].Children) > 0 {
+		return nil
+	}
+	return &list.Children[n-1]
+}
+
+// appendList adds the items of part to list or to the last of the lists in it, as part.Level says, and gives the item
+// in which text may go on. The children of list are its own; part stays as it is.
+func appendList(list, part *document.Element) *document.Element {
+	for range part.Level {
+		n := len(list.Children)
+		if n == 0 {
+			break
+		}
+		item := &list.Children[n-1]
+		k := len(item.Children)
+		if k == 0 || item.Children[k-1].Kind != document.List {
+			break
+		}
+		item.Children = slices.Clone(item.Children)
+		list = &item.Children[k-1]
+		list.Children = slices.Clone(list.Children)
+	}
+	list.Children = append(slices.Clip(list.Children), part.Children...)
+	return openItem(list)
 }
 
 // appendGrid adds the rows of part, which goes on from it, to a table: without its titles, and a row that the page's

@@ -180,6 +180,7 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	marked := markHeadings(a.pages, outline)
 	setLevels(a.pages, marked)
 	joinFlow(a.pages)
+	joinLists(a.pages)
 	joinTables(a.pages)
 	restoreTree(a.pages)
 	undoHyphens(a.pages)
@@ -203,7 +204,7 @@ func (p *page) document() document.Page {
 		e := b.element
 		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
 		if e.Kind == document.ListItem {
-			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size})
+			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size, b.around})
 			continue
 		}
 		if e.Kind == document.Figure && len(items) > 0 {

@@ -12,16 +12,25 @@ type listItem struct {
 	left    float64 // of the mark
 	kind    markKind
 	size    float64
+	around  []float64 // where it goes on lists of the page before: their left edges
 }
+
+// listStep in ems: marks that are less apart stand on one level.
+const listStep = 0.7
 
 // makeList nests consecutive items by the left edges of their marks. An item belongs to the innermost open list
 // that starts at its edge; one further in opens a list in the item before it.
 func makeList(items []listItem) []document.Element {
 	var out []document.Element
+	var lefts []float64
 	for start := 0; start < len(items); {
 		var e document.Element
+		lefts = append(lefts, items[start].left)
 		e, start = takeList(items, start)
 		out = append(out, e)
+	}
+	if len(items) > 0 {
+		continueLists(out, lefts, items[0].around, items[0].size)
 	}
 	return out
 }
@@ -34,11 +43,10 @@ func takeList(items []listItem, start int) (document.Element, int) {
 	for i < len(items) {
 		it := &items[i]
 		in := (it.left - first.left) / math.Max(first.size, 1)
-		const step = 0.7 // ems: less is no level of its own
 		switch {
-		case in < -step, in <= step && it.kind != first.kind:
+		case in < -listStep, in <= listStep && it.kind != first.kind:
 			return list, i
-		case in > step && len(list.Children) > 0:
+		case in > listStep && len(list.Children) > 0:
 			var inner document.Element
 			inner, i = takeList(items, i)
 			parent := &list.Children[len(list.Children)-1]

@@ -22,9 +22,10 @@ type block struct {
 	above     float64 // white space to the block before it in its column, in ems; large at the top
 	below     float64 // the same after it
 	margin    interval
-	mark      mark    // list items: the mark, cut off from lines
-	textLeft  float64 // list items: where the text after the mark starts
-	level     int     // headings
+	mark      mark      // list items: the mark, cut off from lines
+	textLeft  float64   // list items: where the text after the mark starts
+	around    []float64 // list items that go on lists of the page before: their left edges, from the outermost one
+	level     int       // headings
 	continues bool
 	next      *block // the one that continues it in another column or on another page
 	turned    bool

@@ -49,22 +49,37 @@ type collector struct {
 	o      option.Options
 	n      notation
 	blocks []block
-	open   int            // the paragraph or list that may go on, counted from one; 0: none
-	table  *document.Grid // the last table: its first part
-	cells  [][]string     // its cells so far by row and column
-	at     int            // its index
-	merged bool           // it has merged cells, or several rows of titles
+	open   int               // the paragraph or list that may go on, counted from one; 0: none
+	list   *document.Element // the last list, with those that go on it
+	listAt int               // its index
+	table  *document.Grid    // the last table: its first part
+	cells  [][]string        // its cells so far by row and column
+	at     int               // its index
+	merged bool              // it has merged cells, or several rows of titles
 }
 
 func (c *collector) add(e *document.Element) {
 	switch {
 	case e.Kind == document.Table && e.Grid != nil:
 		c.addTable(e)
+	case e.Kind == document.List && e.Continues && c.list != nil:
+		addItems(c.list, e.Children, e.Level)
+		c.blocks[c.listAt].Shape, c.blocks[c.listAt].Text = c.n.list(c.list), c.listText(c.list)
+		c.open = 0
+		if n := len(e.Children); n > 0 && len(e.Children[n-1].Children) == 0 {
+			c.open = c.listAt + 1
+		}
 	case e.Continues && c.open > 0:
 		b := &c.blocks[c.open-1]
 		b.Text += textOf(e.Lines, c.o)
 		b.joined = true
+		if c.list != nil && c.open == c.listAt+1 {
+			item := lastItem(c.list)
+			item.Lines = append(slices.Clip(item.Lines), e.Lines...)
+		}
 	case e.Kind == document.List:
+		whole := copyOf(*e)
+		c.list, c.listAt = &whole, len(c.blocks)
 		c.blocks = append(c.blocks, block{Kind: "list", Shape: c.n.list(e), Text: c.listText(e)})
 		c.open = 0
 		if n := len(e.Children); n > 0 && len(e.Children[n-1].Children) == 0 {
@@ -85,12 +100,44 @@ func (c *collector) add(e *document.Element) {
 		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: text})
 	case e.Kind == document.Heading:
 		c.blocks = append(c.blocks, block{Kind: "heading", Shape: c.n.heading(e.Level), Text: textOf(e.Lines, c.o)})
-		c.open = 0
+		c.open, c.list = 0, nil
 	default:
 		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: textOf(e.Lines, c.o)})
 		if e.Kind == document.Paragraph {
 			c.open = len(c.blocks)
 		}
+	}
+}
+
+// copyOf is an element with children of its own.
+func copyOf(e document.Element) document.Element {
+	children := make([]document.Element, len(e.Children))
+	for i := range children {
+		children[i] = copyOf(e.Children[i])
+	}
+	e.Children = children
+	return e
+}
+
+// lastItem is the item of a list at which its text ends.
+func lastItem(list *document.Element) *document.Element {
+	item := &list.Children[len(list.Children)-1]
+	if n := len(item.Children); n > 0 {
+		return lastItem(&item.Children[n-1])
+	}
+	return item
+}
+
+// addItems adds items to the last of the lists in list, so many levels down.
+func addItems(list *document.Element, items []document.Element, level int) {
+	if n := len(list.Children); level > 0 && n > 0 {
+		if in := list.Children[n-1].Children; len(in) > 0 {
+			addItems(&in[len(in)-1], items, level-1)
+			return
+		}
+	}
+	for i := range items {
+		list.Children = append(list.Children, copyOf(items[i]))
 	}
 }
 
