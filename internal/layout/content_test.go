@@ -152,6 +152,7 @@ type textStyle struct {
 	color              uint32
 	invalid, artifact  bool
 	rtl, down          bool
+	mode               uint8
 }
 
 func (p *contentParser) text(rest string) error {
@@ -196,6 +197,8 @@ func (p *contentParser) text(rest string) error {
 			style.artifact = true
 		case "invalid":
 			style.invalid = true
+		case "stroked":
+			style.mode = 2
 		case "rtl":
 			style.rtl = true
 		case "down":
@@ -249,7 +252,7 @@ func (p *contentParser) show(x, y float64, s string, style textStyle) {
 		}
 		g := document.Glyph{
 			Rune: r, OriginX: x + along*cos, OriginY: y + along*sin, Size: style.size, Angle: style.angle,
-			Font: style.font, Object: p.object, MCID: style.mcid, Artifact: style.artifact, Color: style.color, Invalid: style.invalid,
+			Font: style.font, Object: p.object, MCID: style.mcid, Artifact: style.artifact, Color: style.color, Mode: style.mode, Invalid: style.invalid,
 		}
 		if style.invalid {
 			g.Rune = 0

@@ -54,7 +54,7 @@ func New(o Options) *Analyzer { return &Analyzer{options: o} }
 // Add analyses one page. Pages come in ascending order; c is not retained.
 func (a *Analyzer) Add(c *document.Content) {
 	shown := *c
-	shown.Glyphs = turnColumns(c.Glyphs)
+	shown.Glyphs, shown.Fonts = boldStroked(turnColumns(c.Glyphs), c.Fonts)
 	c = &shown
 	f := findFrame(c)
 	fonts := c.Fonts
