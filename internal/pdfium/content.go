@@ -36,6 +36,12 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 		Glyphs: into.Glyphs[:0], Fonts: into.Fonts[:0], Rules: into.Rules[:0],
 		Images: into.Images[:0], Links: into.Links[:0],
 	}
+	if err := f.crashed(); err != nil {
+		return err
+	}
+	if err := f.refresh(); err != nil {
+		return err
+	}
 	page, err := f.loadPage(n)
 	if err != nil {
 		return err

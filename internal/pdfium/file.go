@@ -33,10 +33,15 @@ type File struct {
 	described map[fontFacts]document.Font
 	fonts     []fontEntry // scratch of Content, as the next one
 	chars     charList
+
+	// For reopening, see refresh.
+	password string
+	since    int    // pages read since the file was opened
+	mark     uint32 // module memory in bytes above which it is opened anew
 }
 
 // Open opens the PDF in src, which is size bytes long. The empty password is tried first: files that only
-// restrict permissions open with it. The password is not kept.
+// restrict permissions open with it. The password is kept until Close, in memory only.
 //
 // Faults: Invalid with code damaged_pdf, password_required, wrong_password, unsupported_encryption or
 // too_complex.
@@ -59,7 +64,29 @@ func (r *Runtime) Open(src io.ReaderAt, size int64, password string) (f *File, e
 	if err := f.load(password); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	f.password, f.mark = password, inst.mem.Size()+reopenAfter
 	return f, nil
+}
+
+// PDFium keeps every object that it has parsed until the document is closed. A file is opened anew when that has taken
+// reopenAfter bytes, as some 4,000 ordinary pages do; leastSince bounds how often, where single pages take so much.
+const (
+	reopenAfter = 64 << 20
+	leastSince  = 32 // pages
+)
+
+// refresh opens the file anew where PDFium has come to keep too much of it, so that memory does not grow with the number
+// of pages. Module memory never shrinks but is used again: so the next time is when it has to grow once more.
+func (f *File) refresh() error {
+	f.since++
+	size := f.inst.mem.Size()
+	if f.since <= leastSince || size <= f.mark {
+		return nil
+	}
+	f.since, f.mark = 0, size
+	f.inst.call(fnCloseDocument, f.doc)
+	f.doc = 0
+	return f.load(f.password)
 }
 
 // load opens the document, without a password and then with it.
@@ -170,7 +197,7 @@ func (f *File) Close() error {
 	if i.err == errClosed {
 		return nil
 	}
-	f.inst = &instance{err: errClosed}
+	f.inst, f.password = &instance{err: errClosed}, ""
 	if f.doc != 0 {
 		i.call(fnCloseDocument, f.doc)
 	}

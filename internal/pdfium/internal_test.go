@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -463,5 +464,47 @@ func TestOrderLetters_reads_ligatures_from_the_right(t *testing.T) {
 		if got := string(first) + rest; got != c.want {
 			t.Errorf("%q became %q, want %q", c.in, got, c.want)
 		}
+	}
+}
+
+// A file whose objects have come to take much memory is opened anew between two pages, with its password, and nobody
+// notices.
+func TestContent_opens_large_files_anew(t *testing.T) {
+	b := pdftest.New()
+	const pages = 3 * leastSince
+	for n := range pages {
+		b.Page(300, 300).Text(50, 200, 12, pdftest.Regular, strconv.Itoa(n+1))
+	}
+	pdf := b.Encrypted("user", "owner")
+	f, err := testRuntime(t).Open(bytes.NewReader(pdf), int64(len(pdf)), "user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anew := 0
+	var c document.Content
+	for n := 1; n <= pages; n++ {
+		f.mark = 0 // as if the module's memory had grown
+		if err := f.Content(n, &c); err != nil {
+			t.Fatal(err)
+		}
+		if f.since == 0 {
+			anew++
+		}
+		var text []rune
+		for _, g := range c.Glyphs {
+			text = append(text, g.Rune)
+		}
+		if string(text) != strconv.Itoa(n) {
+			t.Errorf("page %d shows %q", n, string(text))
+		}
+	}
+	if anew != 2 {
+		t.Errorf("opened anew %d times", anew)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if f.password != "" {
+		t.Error("the password is kept")
 	}
 }
