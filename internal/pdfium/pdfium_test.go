@@ -290,7 +290,20 @@ func TestContent_rules(t *testing.T) {
 			p.Form([6]float64{2, 0, 0, 2, 10, 20}, "1 w 20 50 30 40 re S")
 		}, []document.Rule{{Kind: document.RuleStroke, Box: document.Box{Left: 50, Top: 400, Right: 110, Bottom: 480}, Width: 2, Color: black}}},
 		{"a path that paints nothing is none", func(p *pdftest.Page) { p.Raw("50 400 100 50 re n 50 400 100 50 re W n") }, nil},
-		{"transparent paint is none", func(p *pdftest.Page) { p.Line(-50, 700, -10, 700, 1) }, nil},
+		{"transparent paint is none", func(p *pdftest.Page) {
+			p.Alpha(0, func() { p.Line(50, 500, 150, 500, 2); p.Fill(50, 400, 100, 50, 1, 0, 0) })
+		}, nil},
+		{"a line off the page is none", func(p *pdftest.Page) { p.Line(-50, 700, -10, 700, 1) }, nil},
+		{"forms within forms are placed by all their matrices", func(p *pdftest.Page) {
+			// Twice as large, a quarter turn to the left, then moved.
+			p.FormInForm([6]float64{1, 0, 0, 1, 100, 200}, [6]float64{0, 2, -2, 0, 0, 0}, "1 w 10 20 m 40 20 l S 5 0 0 10 10 30 cm 0 0 1 1 re f")
+		}, []document.Rule{
+			{Kind: document.RuleLine, Box: document.Box{Left: 59, Top: 320, Right: 61, Bottom: 380}, Width: 2, Color: black},
+			{Kind: document.RuleFill, Box: document.Box{Left: 20, Top: 370, Right: 40, Bottom: 380}, Color: black},
+		}},
+		{"an oblique rectangle is a drawing", func(p *pdftest.Page) {
+			p.Raw("1 w 0.866 0.5 -0.5 0.866 200 300 cm 0 0 100 50 re S")
+		}, []document.Rule{{Kind: document.RuleCurve, Box: document.Box{Left: 175, Top: 206.7, Right: 286.6, Bottom: 300}, Width: 1, Color: black}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, content(t, c.build).Rules, roughly, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(document.Rule{}, "MCID")); diff != "" {
@@ -319,18 +332,35 @@ func TestContent_images_and_links(t *testing.T) {
 	}
 }
 
+func TestContent_within_forms(t *testing.T) {
+	c := content(t, func(p *pdftest.Page) {
+		outer, inner := [6]float64{1, 0, 0, 1, 100, 200}, [6]float64{0, 2, -2, 0, 0, 0}
+		p.FormInForm(outer, inner, "1 0 0 rg BT /F1 8 Tf 10 20 Td (up) Tj ET")
+		p.FormInForm(outer, inner, "q 30 0 0 15 50 10 cm BI /W 2 /H 1 /CS /G /BPC 8 /F /AHx ID 00FF> EI Q")
+	})
+	g := c.Glyphs[0]
+	got := []float64{g.OriginX, g.OriginY, g.Size, g.Angle}
+	if diff := cmp.Diff([]float64{60, 380, 16, 270}, got, roughly); diff != "" || g.Color != 0xFF0000FF || !c.Fonts[g.Font].Bold {
+		t.Errorf("glyph %+v in %+v: %s", g, c.Fonts[g.Font], diff)
+	}
+	want := []document.Image{{Box: document.Box{Left: 50, Top: 240, Right: 80, Bottom: 300}, Width: 2, Height: 1, MCID: -1}}
+	if diff := cmp.Diff(want, c.Images, roughly); diff != "" {
+		t.Error("images", diff)
+	}
+}
+
 // On a page of 400 × 600 cropped to 20…380 × 30…590, a glyph with origin (50, 500) and a line.
 func TestContent_is_as_a_reader_sees_the_page(t *testing.T) {
 	for _, c := range []struct {
 		rotate        int
 		width, height float64
 		x, y, angle   float64
-		line          document.Box
+		line, link    document.Box
 	}{
-		{0, 360, 560, 30, 90, 0, document.Box{Left: 30, Top: 189, Right: 130, Bottom: 191}},
-		{90, 560, 360, 470, 30, 90, document.Box{Left: 369, Top: 30, Right: 371, Bottom: 130}},
-		{180, 360, 560, 330, 470, 180, document.Box{Left: 230, Top: 369, Right: 330, Bottom: 371}},
-		{270, 560, 360, 90, 330, 270, document.Box{Left: 189, Top: 230, Right: 191, Bottom: 330}},
+		{0, 360, 560, 30, 90, 0, document.Box{Left: 30, Top: 189, Right: 130, Bottom: 191}, document.Box{Left: 40, Top: 270, Right: 100, Bottom: 290}},
+		{90, 560, 360, 470, 30, 90, document.Box{Left: 369, Top: 30, Right: 371, Bottom: 130}, document.Box{Left: 270, Top: 40, Right: 290, Bottom: 100}},
+		{180, 360, 560, 330, 470, 180, document.Box{Left: 230, Top: 369, Right: 330, Bottom: 371}, document.Box{Left: 260, Top: 270, Right: 320, Bottom: 290}},
+		{270, 560, 360, 90, 330, 270, document.Box{Left: 189, Top: 230, Right: 191, Bottom: 330}, document.Box{Left: 270, Top: 260, Right: 290, Bottom: 320}},
 	} {
 		t.Run(fmt.Sprintf("rotated by %d", c.rotate), func(t *testing.T) {
 			got := content(t, func(p *pdftest.Page) {
@@ -338,6 +368,8 @@ func TestContent_is_as_a_reader_sees_the_page(t *testing.T) {
 				p.Rotate(c.rotate)
 				p.Text(50, 500, 12, pdftest.Regular, "A")
 				p.Line(50, 400, 150, 400, 2)
+				p.Link(60, 300, 120, 320, "https://example.com")
+				p.Image(60, 300, 60, 20)
 			})
 			if got.Width != c.width || got.Height != c.height {
 				t.Errorf("page of %v × %v, want %v × %v", got.Width, got.Height, c.width, c.height)
@@ -348,6 +380,9 @@ func TestContent_is_as_a_reader_sees_the_page(t *testing.T) {
 			}
 			if diff := cmp.Diff(c.line, got.Rules[0].Box, roughly); diff != "" {
 				t.Error("line", diff)
+			}
+			if diff := cmp.Diff([]document.Box{c.link, c.link}, []document.Box{got.Links[0].Box, got.Images[0].Box}, roughly); diff != "" {
+				t.Error("link and image", diff)
 			}
 			if !inside(g.Box, g.Loose) {
 				t.Errorf("box %v outside its loose box %v", g.Box, g.Loose)

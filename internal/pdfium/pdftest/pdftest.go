@@ -135,6 +135,27 @@ func (p *Page) Form(m [6]float64, operators string) {
 	})
 }
 
+// FormInForm runs the given operators as a form XObject under matrix inner, within one under matrix outer.
+func (p *Page) FormInForm(outer, inner [6]float64, operators string) {
+	name := fmt.Sprintf("/X%d", len(p.streams))
+	p.Raw(fmt.Sprintf("q %s cm %s Do Q", numbers(outer[:]...), name))
+	p.streams = append(p.streams,
+		attachment{dict: formDict + " /Resources << " + fontResources() + " >>", data: operators},
+		attachment{
+			dict: formDict + " /Resources << /XObject << /In %d 0 R >> >>", data: fmt.Sprintf("%s cm /In Do", numbers(inner[:]...)),
+			category: "XObject", entry: name + " %d 0 R",
+		})
+}
+
+// Alpha shows what show adds to the page's content with the given opacity, 0 to 1.
+func (p *Page) Alpha(opacity float64, show func()) {
+	name := fmt.Sprintf("/G%d", len(p.streams))
+	p.streams = append(p.streams, attachment{dict: fmt.Sprintf("/Type /ExtGState /ca %g /CA %g", opacity, opacity), category: "ExtGState", entry: name + " %d 0 R"})
+	p.Raw("q " + name + " gs")
+	show()
+	p.Raw("Q")
+}
+
 // formDict begins every form's dictionary.
 const formDict = "/Type /XObject /Subtype /Form /BBox [-10000 -10000 10000 10000]"
 
