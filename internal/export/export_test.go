@@ -132,6 +132,23 @@ func TestWrite(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("wide characters take two columns, marks over a character none", func(t *testing.T) {
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{{Kind: document.Table, Grid: grid(3, 2, 0,
+			cell(0, 0, 1, 1, "日本語"), cell(0, 1, 1, 1, "1"), cell(1, 0, 1, 1, "ﾊﾝｶｸ"), cell(1, 1, 1, 1, "2"), cell(2, 0, 1, 1, "בְּרֵ"), cell(2, 1, 1, 1, "3"),
+		)}}}}}
+		if diff := cmp.Diff("日本語  1\nﾊﾝｶｸ    2\nבְּרֵ      3\n", write(t, option.Text, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a cell longer than any screen pushes on what follows, and no other row", func(t *testing.T) {
+		long := strings.Repeat("long ", 30) + "end"
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{{Kind: document.Table, Grid: grid(2, 2, 0,
+			cell(0, 0, 1, 1, long), cell(0, 1, 1, 1, "1"), cell(1, 0, 1, 1, "short"), cell(1, 1, 1, 1, "2"),
+		)}}}}}
+		if diff := cmp.Diff(long+"  1\nshort"+strings.Repeat(" ", 77)+"2\n", write(t, option.Text, d, option.Default())); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func lines(s string) []document.Line {

@@ -38,7 +38,8 @@ func TestMarkdownText(t *testing.T) {
 			document.Paragraph, []document.Run{link("x", "b?c=d:e"), run(" "), link("y", "mailto:a@b.c")}, `[x](b?c=d:e) [y](mailto:a@b.c)`,
 		},
 		"a link of several styles is one": {
-			document.Paragraph, []document.Run{run("see "), link("the ", "http://a.b/"), {Text: "f()", Fixed: true, Link: "http://a.b/"}, link(" part", "http://a.b/"), run(" of it")},
+			document.Paragraph,
+			[]document.Run{run("see "), link("the ", "http://a.b/"), {Text: "f()", Fixed: true, Link: "http://a.b/"}, link(" part", "http://a.b/"), run(" of it")},
 			"see [the `f()` part](http://a.b/) of it",
 		},
 		"code needs no escapes": {

@@ -87,16 +87,15 @@ func listText(e *document.Element, o option.Options) string {
 }
 
 // tableText aligns a table's columns, two spaces apart. Cells of several lines take several lines. A cell over
-// several columns may use the room of all of them.
+// several columns may use the room of all of them, and one longer than any screen pushes on what follows it.
 func tableText(g *document.Grid, o option.Options) string {
 	if g == nil || g.Rows == 0 || g.Cols == 0 {
 		return ""
 	}
-	const gap = 2
+	const widest = 80                  // columns of text up to which a column grows with its cells
 	rows := make([][][]string, g.Rows) // lines of each slot
-	spans := make([][]int, g.Rows)
 	for r := range rows {
-		rows[r], spans[r] = make([][]string, g.Cols), make([]int, g.Cols)
+		rows[r] = make([][]string, g.Cols)
 	}
 	width := make([]int, g.Cols)
 	for i := range g.Cells {
@@ -105,10 +104,10 @@ func tableText(g *document.Grid, o option.Options) string {
 		if text == "" {
 			continue
 		}
-		rows[c.Row][c.Col], spans[c.Row][c.Col] = strings.Split(text, "\n"), c.ColSpan
+		rows[c.Row][c.Col] = strings.Split(text, "\n")
 		if c.ColSpan == 1 {
 			for _, l := range rows[c.Row][c.Col] {
-				width[c.Col] = max(width[c.Col], displayWidth(l))
+				width[c.Col] = max(width[c.Col], min(displayWidth(l), widest))
 			}
 		}
 	}
@@ -122,20 +121,22 @@ func tableText(g *document.Grid, o option.Options) string {
 			if r+k > 0 {
 				b.WriteByte('\n')
 			}
-			b.WriteString(textRow(rows[r], width, k, gap))
+			b.WriteString(textRow(rows[r], width, k))
 		}
 	}
 	return b.String()
 }
 
-func textRow(cells [][]string, width []int, k, gap int) string {
+// textRow writes line k of the cells of a row.
+func textRow(cells [][]string, width []int, k int) string {
+	const gap = 2
 	var b strings.Builder
 	at, column := 0, 0 // where the line is, and where the column starts
 	for c, lines := range cells {
 		if k < len(lines) && lines[k] != "" {
 			pad := max(column-at, 0)
-			if pad == 0 && at > 0 {
-				pad = 1
+			if at > 0 {
+				pad = max(pad, gap)
 			}
 			b.WriteString(strings.Repeat(" ", pad) + lines[k])
 			at += pad + displayWidth(lines[k])
