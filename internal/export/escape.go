@@ -10,6 +10,7 @@ import (
 var (
 	address  = regexp.MustCompile(`^(?i:(?:https?|ftp)://|www\.)[\pL\pN][^\s<>\x00-\x1F]*`)
 	entity   = regexp.MustCompile(`^&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});`)
+	opening  = regexp.MustCompile(`^&#?[0-9A-Za-z]*$`) // what may become an entity with the text that follows
 	ordinal  = regexp.MustCompile(`^(\d{1,9})([.)])(\s|$)`)
 	ruleLine = regexp.MustCompile(`^[-=:|\s]+$`)
 )
@@ -25,7 +26,8 @@ type escaping struct {
 // so characters that mean nothing where they stand stay as they are.
 func escapeInline(s string, at escaping) string {
 	lineStart := at.before == 0 || at.before == '\n'
-	if !lineStart && !strings.ContainsAny(s, "\\`*_[<&~|\n!]") {
+	const may = "\\`*_[<&~|\n!]:." // the last two in web addresses
+	if !lineStart && !strings.ContainsAny(s, may) {
 		return s
 	}
 	var b strings.Builder
@@ -99,7 +101,7 @@ func escapeLine(b *strings.Builder, l string, at escaping) {
 		case '_':
 			escape = !wordRune(prev) || !wordRune(next) || i+size == len(l) // marks may come between it and what follows
 		default:
-			escape = special(r, next, at.mode) || r == '&' && entity.MatchString(l[i:])
+			escape = special(r, next, at.mode) || r == '&' && (entity.MatchString(l[i:]) || at.follow != 0 && opening.MatchString(l[i:]))
 		}
 		if escape {
 			b.WriteByte('\\')

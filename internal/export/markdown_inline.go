@@ -118,7 +118,7 @@ func (w *inlineWriter) pieces(list []piece, follow rune) {
 		w.b.WriteString(before)
 		text := w.span(p.style, body, next)
 		open, shut := marks(p.style)
-		if open == "" || body == "" || w.styled && before == "" || !flanks(last(w.b.String()), text, next) {
+		if open == "" || body == "" || w.styled && before == "" || !flanks(last(w.b.String()), text, next, p.style.has(strike)) {
 			w.b.WriteString(text)
 			w.styled = false
 		} else {
@@ -173,11 +173,16 @@ func marks(s style) (open, shut string) {
 
 // flanks reports whether emphasis marks around text would be read as such between the characters before and
 // after it (CommonMark 0.31, left- and right-flanking delimiter runs). 0 is the start or end of the block.
-func flanks(before rune, text string, after rune) bool {
+//
+// Parsers do not agree on struck-out parts of words, nor on a tilde before the marks, so struck text has neither.
+func flanks(before rune, text string, after rune, struck bool) bool {
 	first, _ := utf8.DecodeRuneInString(text)
 	final, _ := utf8.DecodeLastRuneInString(text)
 	outside := func(r rune) bool { return r == 0 || unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) }
 	inside := func(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSymbol(r) }
+	if struck && (!outside(before) || !outside(after) || final == '~') {
+		return false
+	}
 	return (inside(first) || outside(before)) && (inside(final) || outside(after))
 }
 
