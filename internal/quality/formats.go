@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,11 +15,13 @@ import (
 	"github.com/ragify/ragify/internal/option"
 )
 
-// checkFormats converts all documents of a folder of shared test data, with the default options and with everything
+// formatSection converts all documents of a folder of shared test data, with the default options and with everything
 // switched on, reads the outputs with other people's parsers and compares what these see: blocks and text of the
-// Markdown, structure, anchors, blocks and text of the HTML, and the JSON's schema. It names the documents with a
-// difference and fails when there is one. The error is errAbsent where there are no documents.
-func checkFormats(ctx context.Context, e *engine.Engine, shared, temp string, out io.Writer) error {
+// Markdown, structure, anchors, blocks and text of the HTML, and the JSON's schema. A document's value is the share of
+// its conversions that are read as they are meant; documents that cannot be opened are left out. The error is
+// errAbsent where there are no documents.
+func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (section, error) {
+	s := section{name: "formats", title: "Outputs read by other people's parsers", metrics: []string{"alike"}, required: []float64{1}}
 	var paths []string
 	for _, dir := range []string{filepath.Join(shared, "bench", "pdfs"), filepath.Join(shared, "corpus")} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -30,34 +31,42 @@ func checkFormats(ctx context.Context, e *engine.Engine, shared, temp string, ou
 			return err
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return s, err
 		}
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("%w: no documents in %s", errAbsent, shared)
+		return s, fmt.Errorf("%w: no documents in %s", errAbsent, shared)
 	}
 	plain, full := option.Default(), option.Default()
 	full.TableMethod, full.MarkdownWithHTML, full.DetectStrikethrough = "cluster", true, true
 	full.IncludeHeaderFooter, full.KeepLineBreaks, full.UseStructTree = true, true, true
-	checked, refused, wrong := 0, 0, 0
+	refused := 0
 	for _, path := range paths {
-		for _, o := range []option.Options{plain, full} {
-			switch err := checkDocument(ctx, e, path, temp, o); {
-			case err != nil && fault.KindOf(err) == fault.Invalid:
-				refused++ // damaged or encrypted
-			case err != nil:
-				wrong++
-				fmt.Fprintf(out, "%s: %v\n", filepath.Base(path), err)
-			default:
-				checked++
-			}
+		id, err := filepath.Rel(shared, path)
+		if err != nil {
+			return s, err
 		}
+		alike, of := 0.0, 0.0
+		for _, o := range []option.Options{plain, full} {
+			err := checkDocument(ctx, e, path, temp, o)
+			if err != nil && fault.KindOf(err) == fault.Invalid { // damaged or encrypted
+				continue
+			}
+			of++
+			if err != nil {
+				s.notes = append(s.notes, fmt.Sprintf("%s: %v", id, err))
+				continue
+			}
+			alike++
+		}
+		if of == 0 {
+			refused++
+			continue
+		}
+		s.docs = append(s.docs, scored{id, []float64{alike / of}})
 	}
-	fmt.Fprintf(out, "%d documents twice: the outputs of %d conversions are read as they are meant, of %d they are not; %d were refused\n", len(paths), checked, wrong, refused)
-	if wrong > 0 {
-		return fmt.Errorf("%d conversions have outputs that are not read as they are meant", wrong)
-	}
-	return nil
+	s.speed = fmt.Sprintf("%d documents, each with the default options and with everything switched on; %d more were refused", len(s.docs), refused)
+	return s, nil
 }
 
 func checkDocument(ctx context.Context, e *engine.Engine, path, temp string, o option.Options) error {

@@ -3,12 +3,11 @@
 // the repository, in the folder -shared; what is not there is skipped, saying so.
 //
 //	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc] [-update] [SECTION…]
-//	go run ./internal/quality -check [-shared DIR]
 //	go run ./internal/quality -tables-f1 N [-shared DIR] [-tables default|cluster]
 //	go run ./internal/quality -peers -ragify FILE [-peer-jar FILE] [-runs N] [-shared DIR]
 //
 // Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
-// default), assertions (what texts have and have not), or all of them.
+// default), assertions (what texts have and have not), formats (outputs compared with one another), or all of them.
 package main
 
 import (
@@ -52,7 +51,7 @@ func asChild() bool {
 // settings are the command line.
 type settings struct {
 	shared, keep, tables, baseline string
-	perDoc, update, check          bool
+	perDoc, update                 bool
 	tablesF1                       int
 	sections                       []string
 	comparePeers                   bool
@@ -61,7 +60,7 @@ type settings struct {
 
 // sectionNames are the parts of the report, in the order in which "all" makes them.
 func sectionNames() []string {
-	return []string{"one-page", "long", "tables", "tables-default", "assertions"}
+	return []string{"one-page", "long", "tables", "tables-default", "assertions", "formats"}
 }
 
 func parseSettings(args []string) (settings, error) {
@@ -73,7 +72,6 @@ func parseSettings(args []string) (settings, error) {
 	flags.StringVar(&s.baseline, "baseline", filepath.Join("internal", "quality", "baseline.json"), "file with the values to compare with")
 	flags.BoolVar(&s.update, "update", false, "make what comes out now the baseline")
 	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first, and not only for the ten worst")
-	flags.BoolVar(&s.check, "check", false, "check the outputs of all documents against one another instead")
 	flags.IntVar(&s.tablesF1, "tables-f1", 0, "score the folder corpus/tables instead and list this many of its worst documents")
 	flags.BoolVar(&s.comparePeers, "peers", false, "compare the program -ragify with other programs instead")
 	flags.StringVar(&s.peers.ragify, "ragify", filepath.Join("bin", "ragify"), "the program for -peers")
@@ -115,9 +113,6 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	if s.check {
-		return skipAbsent(out, checkFormats(ctx, e, s.shared, temp, out))
-	}
 	if s.tablesF1 > 0 {
 		return skipAbsent(out, scoreTables(ctx, e, filepath.Join(s.shared, "corpus", "tables"), s.tables, s.tablesF1, out))
 	}
@@ -194,6 +189,8 @@ func (r *reporter) section(ctx context.Context, name string) (section, error) {
 		return tableSection(ctx, r.engine, tables, "default")
 	case "assertions":
 		return assertionSection(ctx, r.engine, filepath.Join(r.settings.shared, "corpus", "documents"), filepath.Join(r.temp, name))
+	case "formats":
+		return formatSection(ctx, r.engine, r.settings.shared, r.temp)
 	default:
 		return r.markdown(ctx, onePage(r.settings.shared))
 	}

@@ -13,11 +13,12 @@ import (
 type section struct {
 	name     string    // its key in the baseline
 	title    string    // what it is, for people
-	speed    string    // what converting took, for people
+	speed    string    // what was converted, and how long it took, for people
 	metrics  []string  // what values are of; the first one says which documents are the worst
 	required []float64 // what is asked for of the means, metric by metric; nil: nothing
 	groups   []group   // parts of the documents to be shown apart
 	docs     []scored
+	notes    []string // what a person has to look at
 }
 
 // scored is a document with a value from 0 to 1 for each metric of its section, NaN where there is none.
@@ -139,6 +140,9 @@ func (s *section) print(w io.Writer, base map[string]map[string]float64, worst i
 		fmt.Fprintln(w, "\n  The baseline knows none of these documents.")
 	}
 	t.changes(changes)
+	for _, note := range s.notes {
+		fmt.Fprintf(w, "\n  %s\n", note)
+	}
 	fmt.Fprintln(w)
 }
 

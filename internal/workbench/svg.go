@@ -2,6 +2,7 @@ package workbench
 
 import (
 	"bufio"
+	"bytes"
 	_ "embed" // style and script of a page
 	"encoding/base64"
 	"encoding/xml"
@@ -319,17 +320,24 @@ func excerpt(e *document.Element, most int) string {
 	return text
 }
 
+// textOf is the text of lines as one, hyphens at their ends undone.
 func textOf(lines []document.Line) string {
-	var s strings.Builder
+	var s []byte
 	for i := range lines {
 		for _, r := range lines[i].Runs {
-			s.WriteString(r.Text)
+			s = append(s, r.Text...)
 		}
-		if i+1 < len(lines) && lines[i].Join == document.JoinSpace {
-			s.WriteByte(' ')
+		if i+1 == len(lines) {
+			break
+		}
+		switch lines[i].Join {
+		case document.JoinSpace:
+			s = append(s, ' ')
+		case document.JoinHyphen:
+			s = bytes.TrimSuffix(s, []byte("-"))
 		}
 	}
-	return s.String()
+	return string(s)
 }
 
 // escape makes text of a PDF harmless in XML.
