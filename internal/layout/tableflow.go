@@ -73,6 +73,9 @@ var continued = regexp.MustCompile(`(?i)\bcontinue[ds]\b|\bcont(inued|'d|’d|d)
 // rows of the first part.
 func (j *tableJoiner) joins(p *page, b *block) bool {
 	a := j.open
+	if a.shape == nil || b.shape == nil { // a structure tree has made it, and says itself where it goes on
+		return false
+	}
 	if math.Abs(a.style.size-b.style.size) > 0.05*b.style.size || !j.goesOver(p, b) {
 		return false
 	}

@@ -54,7 +54,9 @@ func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (
 			}
 			of++
 			if err != nil {
-				s.notes = append(s.notes, fmt.Sprintf("%s: %v", id, err))
+				const most = 400 // bytes: the first differences, or where a stack begins
+				text := err.Error()
+				s.notes = append(s.notes, fmt.Sprintf("%s: %s", id, text[:min(len(text), most)]))
 				continue
 			}
 			alike++

@@ -99,7 +99,7 @@ func (s *section) compare(base map[string]map[string]float64) (changes []change,
 	return changes, s.mean(before), s.mean(after)
 }
 
-// print writes the section: means, groups, the worst documents (as many as worst) and, with a baseline, what has
+// print writes the section: means, groups, the worst documents (as many as worst, without perfect ones) and, with a baseline, what has
 // changed since.
 func (s *section) print(w io.Writer, base map[string]map[string]float64, worst int) {
 	fmt.Fprintf(w, "── %s %s\n", s.title, strings.Repeat("─", max(0, 76-len([]rune(s.title)))))
@@ -149,6 +149,12 @@ func (s *section) print(w io.Writer, base map[string]map[string]float64, worst i
 func (s *section) printWorst(t layout, worst int) {
 	sorted := slices.Clone(s.docs)
 	slices.SortStableFunc(sorted, func(a, b scored) int { return cmp.Compare(a.values[0], b.values[0]) })
+	if whole := slices.IndexFunc(sorted, func(d scored) bool { return d.values[0] == 1 }); whole >= 0 {
+		sorted = sorted[:whole] // nothing is bad about these
+	}
+	if len(sorted) == 0 {
+		return
+	}
 	fmt.Fprintln(t.w, "\n  the worst")
 	for _, d := range sorted[:min(worst, len(sorted))] {
 		t.row(d.id, "", "%9.3f", d.values)
