@@ -2,10 +2,13 @@ package export
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/width"
 
 	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
 )
 
 // marksCode reports whether fixed-pitch type means something in a document: where most of the text is set in it, as
@@ -61,4 +64,40 @@ func codeSpan(s string, mode inlineMode) string {
 		s = " " + s + " "
 	}
 	return fence + s + fence
+}
+
+// codeText is the text of a listing, line by line as on the page.
+func codeText(lines []document.Line, o option.Options) string {
+	var b strings.Builder
+	for i := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for k := range lines[i].Runs {
+			for _, r := range lines[i].Runs[k].Text {
+				switch {
+				case r == utf8.RuneError:
+					b.WriteString(o.ReplaceInvalidChars)
+				case unicode.IsSpace(r):
+					b.WriteByte(' ')
+				case unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r): // no text may hold these
+				default:
+					b.WriteRune(r)
+				}
+			}
+		}
+	}
+	return strings.TrimRight(b.String(), " \n")
+}
+
+// codeFence writes a listing as a fenced code block in Markdown.
+func codeFence(s string) string {
+	if s == "" {
+		return ""
+	}
+	fence := "```"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	return fence + "\n" + s + "\n" + fence
 }

@@ -153,6 +153,10 @@ func (h *htmlWriter) element(e *document.Element) {
 	case document.Footer:
 		h.wrapped("footer", "", e)
 	default:
+		if e.Code {
+			h.put("<pre", idAttribute(e.ID), "><code>", escapeHTML(codeText(e.Lines, h.o)), "</code></pre>\n")
+			return
+		}
 		h.textBlock("p", "", e)
 	}
 }

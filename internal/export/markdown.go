@@ -83,6 +83,10 @@ func (m *markdown) element(e *document.Element) {
 		}
 		m.block(m.inline(figureLines(e), inlineBlock))
 	default:
+		if e.Code {
+			m.block(codeFence(codeText(e.Lines, m.o)))
+			return
+		}
 		m.block(m.inline(e.Lines, inlineBlock))
 	}
 }

@@ -63,6 +63,9 @@ func elementText(e *document.Element, o option.Options) string {
 		}
 		return strings.Join(parts, "\n\n")
 	}
+	if e.Code {
+		return codeText(e.Lines, o)
+	}
 	return plainText(e.Lines, o)
 }
 

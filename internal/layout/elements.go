@@ -113,7 +113,11 @@ func (b *block) makeElement(number int, f frame, fonts []document.Font) document
 		first.pieces = first.pieces[b.mark.pieces:]
 		lines = append([]line{first}, lines[1:]...)
 	}
-	e.Lines = documentLines(lines, fonts)
+	if b.code {
+		e.Lines = codeLines(lines, fonts)
+	} else {
+		e.Lines = documentLines(lines, fonts)
+	}
 	for i := range e.Lines {
 		e.Lines[i].Box = f.back(e.Lines[i].Box)
 	}

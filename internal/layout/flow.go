@@ -59,30 +59,32 @@ func (b *block) measureText() {
 }
 
 // joinFlow marks paragraphs that go on from the previous column or page: the text before ends within a sentence,
-// and the next one begins within one, set alike.
+// and the next one begins within one, set alike. On one page a text stays on its side of a float, where readers who
+// compare with the page look for it.
 func joinFlow(pages []*page) {
 	var last *block
+	float := false // stands between last and the block
 	for i, p := range pages {
 		if i > 0 && p.number != pages[i-1].number+1 {
 			last = nil // the text between was not asked for
 		}
 		for _, b := range p.blocks {
-			switch b.kind {
-			case document.Paragraph, document.ListItem:
-			case document.Heading, document.List:
+			switch {
+			case b.kind == document.Heading, b.kind == document.List, b.code:
 				last = nil
 				continue
-			default:
-				continue // floats, headers and footers interrupt the page, not the text
-			}
-			if b.turned {
+			case b.kind == document.Figure, b.kind == document.Table:
+				float = true
 				continue
+			case b.turned, b.kind != document.Paragraph && b.kind != document.ListItem:
+				continue // captions, notes, headers and footers interrupt the page, not the text
 			}
-			if last != nil && b.kind == document.Paragraph && continues(last, b) {
+			over := last != nil && (!float || last.element.Page != b.element.Page)
+			if over && b.kind == document.Paragraph && continues(last, b) {
 				b.continues, last.next = true, b
 				last.joinTo(b)
 			}
-			last = b
+			last, float = b, false
 		}
 	}
 }

@@ -94,7 +94,7 @@ const (
 func findHeadings(pages []*page, text body) {
 	for _, p := range pages {
 		for i, b := range p.blocks {
-			if b.kind != document.Paragraph && b.kind != document.ListItem || b.turned || b.entry {
+			if b.kind != document.Paragraph && b.kind != document.ListItem || b.turned || b.entry || b.code && b.lineCount > 1 {
 				continue
 			}
 			prev, next := p.beside(i)

@@ -35,6 +35,7 @@ type Analyzer struct {
 	trees    bool   // some page has one
 	treeless []int  // the pages with content that have none
 	open     string // element in which the page before ended
+	typing   typing
 }
 
 // A page is what the document stages need of an analysed page: its blocks in reading order.
@@ -57,7 +58,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	shown.Glyphs, shown.Fonts = boldStroked(turnColumns(c.Glyphs), c.Fonts)
 	c = &shown
 	f := findFrame(c)
-	fonts := c.Fonts
+	fonts := a.typing.fonts(c)
 	trace := a.trace(c, f)
 	glyphs := cleanGlyphs(c, f)
 	trace.glyphs(glyphs)
@@ -203,6 +204,7 @@ func (p *page) document() document.Page {
 	for _, b := range p.blocks {
 		e := b.element
 		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
+		e.Code = b.code && b.kind == document.Paragraph
 		if e.Kind == document.ListItem {
 			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size, b.around})
 			continue

@@ -288,7 +288,8 @@ func bands(strips []strip, width float64) []band {
 			next := unite(append(slices.Clone(cover), strips[j].cover...))
 			now := gaps(next, width)
 			if len(last) > len(now) || lost(last, now) {
-				improve(j, best[i]+confirmations(strips[i:j], last), last)
+				worth, confirmed := confirmations(strips[i:j], last)
+				improve(j, best[i]+worth, confirmed)
 			}
 			cover, last = next, now
 			if len(now) == 0 && solid(strips, cover, i, width) {
@@ -296,7 +297,8 @@ func bands(strips []strip, width float64) []band {
 				break
 			}
 			if j+1 == n || j+1 == i+window {
-				improve(j+1, best[i]+confirmations(strips[i:j+1], last), last)
+				worth, confirmed := confirmations(strips[i:j+1], last)
+				improve(j+1, best[i]+worth, confirmed)
 			}
 		}
 	}
@@ -341,8 +343,9 @@ func solid(strips []strip, cover []interval, first int, width float64) bool {
 	return true
 }
 
-func confirmations(strips []strip, gutters []interval) float64 {
-	total := 0.0
+// confirmations gives the worth of gutters to a band of strips, and those of them that some strip has text on both
+// sides of. Others only separate what stands one below the other.
+func confirmations(strips []strip, gutters []interval) (worth float64, confirmed []interval) {
 	for k, g := range gutters {
 		// Only the neighbouring columns confirm a gutter; others have their own.
 		from, to := math.Inf(-1), math.Inf(1)
@@ -365,9 +368,12 @@ func confirmations(strips []strip, gutters []interval) float64 {
 			}
 			sum += min(left, right)
 		}
-		total += math.Pow(math.Max(0, float64(sum-1)), steadiness)
+		worth += math.Pow(math.Max(0, float64(sum-1)), steadiness)
+		if sum > 0 {
+			confirmed = append(confirmed, g)
+		}
 	}
-	return total
+	return worth, confirmed
 }
 
 // columnGutters keeps the gutters that separate columns to be read one after the other, and drops those

@@ -26,6 +26,7 @@ type block struct {
 	textLeft  float64   // list items: where the text after the mark starts
 	around    []float64 // list items that go on lists of the page before: their left edges, from the outermost one
 	level     int       // headings
+	code      bool      // a listing: its line breaks and spaces are part of it
 	continues bool
 	next      *block // the one that continues it in another column or on another page
 	turned    bool
@@ -68,6 +69,7 @@ const (
 type paragrapher struct {
 	lines   []line
 	marks   []mark    // per line; zero where it does not begin an item
+	code    []bool    // per line, whether it is one of a listing; nil without any
 	leading []float64 // per line, the usual distance of baselines in ems
 	margin  interval
 	out     []*block
@@ -83,7 +85,12 @@ func makeParagraphs(lines []line) []*block {
 		p.margin.from = math.Min(p.margin.from, lines[i].box.Left)
 		p.margin.to = math.Max(p.margin.to, lines[i].box.Right)
 	}
-	p.marks = findMarks(lines)
+	p.marks, p.code = findMarks(lines), findCode(lines, p.leading)
+	for i := range p.code {
+		if p.code[i] {
+			p.marks[i] = mark{}
+		}
+	}
 	var cur *block
 	for i := range lines {
 		if cur == nil || p.starts(i, cur) {
@@ -105,6 +112,7 @@ func (p *paragrapher) begin(i int) *block {
 		b.kind, b.mark = document.ListItem, m
 		b.textLeft = b.lines[0].pieces[m.pieces].box.Left
 	}
+	b.code = p.code != nil && p.code[i]
 	p.out = append(p.out, b)
 	return b
 }
@@ -205,6 +213,10 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	prev, l := &p.lines[i-1], &p.lines[i]
 	em := math.Max(l.size, 1)
 	pitch := (l.base - prev.base) / math.Max(math.Max(l.size, prev.size), 1)
+	if p.code != nil && (p.code[i] || p.code[i-1]) {
+		const emptyLines = 3.5 // times the usual distance: two empty lines are part of a listing
+		return p.code[i] != p.code[i-1] || pitch > emptyLines*p.leading[i] || pitch < 0.3
+	}
 	switch {
 	case p.marks[i].text != "", prev.entry, l.entry && !p.full(i-1, 2*em):
 		return true

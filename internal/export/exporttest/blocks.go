@@ -14,7 +14,7 @@ import (
 
 // block is one block of a document as a reader meets it.
 type block struct {
-	Kind   string // "heading", "paragraph", "list", "table", "page"
+	Kind   string // "heading", "paragraph", "code", "list", "table", "page"
 	Shape  string // a heading's level, a list's items, a table's size
 	Text   string // without white space, a bar between items and between cells that say something
 	joined bool   // of several elements: a hyphen between them may be gone
@@ -101,6 +101,8 @@ func (c *collector) add(e *document.Element) {
 	case e.Kind == document.Heading:
 		c.blocks = append(c.blocks, block{Kind: "heading", Shape: c.n.heading(e.Level), Text: textOf(e.Lines, c.o)})
 		c.open, c.list = 0, nil
+	case e.Code:
+		c.blocks = append(c.blocks, block{Kind: "code", Text: textOf(e.Lines, c.o)})
 	default:
 		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: textOf(e.Lines, c.o)})
 		if e.Kind == document.Paragraph {

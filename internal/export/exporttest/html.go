@@ -149,14 +149,14 @@ func elementRules(name string) (parents, attributes string, ok bool) {
 		"html": {"", " lang dir "}, "head": {" html ", ""}, "body": {" html ", ""}, "main": {" body ", ""},
 		"meta": {" head ", " charset http-equiv name content "}, "title": {" head ", ""}, "style": {" head ", ""},
 		"div": {blocks, " class id data-page dir "}, "hr": {" main ", ""},
-		"p": {blocks + "aside header footer ", " id class dir "}, "aside": {blocks, " id role dir "},
+		"p": {blocks + "aside header footer ", " id class dir "}, "aside": {blocks, " id role dir "}, "pre": {blocks, " id "},
 		"header": {blocks, " id dir "}, "footer": {blocks, " id dir "},
 		"ul": {blocks + "li ", " id class "}, "ol": {blocks + "li ", " id type start "}, "li": {" ul ol ", " id value data-mark dir "},
 		"figure": {" div ", " id "}, "figcaption": {" figure ", " id dir "},
 		"table": {" div body ", " id "}, "thead": {" table ", ""}, "tbody": {" table ", ""}, "tr": {" thead tbody ", " id data-page "},
 		"th": {" tr ", " scope colspan rowspan dir "}, "td": {" tr ", " colspan rowspan dir "},
 		"a": {phrasing, " href rel "}, "span": {phrasing, " id class data-page "}, "br": {phrasing, ""},
-		"strong": {phrasing, ""}, "em": {phrasing, ""}, "del": {phrasing, ""}, "sup": {phrasing, ""}, "sub": {phrasing, ""}, "code": {phrasing, ""},
+		"strong": {phrasing, ""}, "em": {phrasing, ""}, "del": {phrasing, ""}, "sup": {phrasing, ""}, "sub": {phrasing, ""}, "code": {phrasing + "pre ", ""},
 	}
 	for level := 1; level <= 6; level++ {
 		rules["h"+strconv.Itoa(level)] = [2]string{blocks, " id dir "}
@@ -331,6 +331,9 @@ func htmlBlocks(root *html.Node) []block {
 			return
 		case name == "p" || name == "figcaption":
 			out = append(out, block{Kind: "paragraph", Text: shownText(n)})
+			return
+		case name == "pre":
+			out = append(out, block{Kind: "code", Text: shownText(n)})
 			return
 		case name == "ul" || name == "ol":
 			shape, parts := htmlList(n)

@@ -94,6 +94,8 @@ func (r *markdownReader) block(n ast.Node) block {
 		return block{Kind: "heading", Shape: fmt.Sprint(n.Level), Text: r.text(n)}
 	case *ast.Paragraph:
 		return block{Kind: "paragraph", Text: r.text(n)}
+	case *ast.FencedCodeBlock:
+		return block{Kind: "code", Text: squeeze(string(n.Lines().Value(r.source)))}
 	case *ast.ThematicBreak:
 		return block{Kind: "page"}
 	case *ast.List:
