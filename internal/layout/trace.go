@@ -31,7 +31,7 @@ const (
 	TraceInvalid   TraceLayer = "invalid"   // those of them that no character is known for
 	TraceFragments TraceLayer = "fragments" // stretches of a line without a wide gap
 	TraceEdges     TraceLayer = "edges"     // lines and sides of boxes, joined
-	TraceTables    TraceLayer = "tables"    // tables that rules draw or frame; others come with the columns
+	TraceTables    TraceLayer = "tables"    // tables and figures that rules and drawings show; other tables come with the columns
 	TraceColumns   TraceLayer = "columns"   // leaves of the cuts, in reading order
 	TraceLines     TraceLayer = "lines"     // lines of blocks and of table cells
 	TraceBlocks    TraceLayer = "blocks"    // paragraphs, items, tables and figures before the document stages
@@ -104,13 +104,17 @@ func (t *tracer) edges(e edges) {
 	}
 }
 
-// tables notes tables found before the cuts; how says by which stage.
-func (t *tracer) tables(list []*block, how string) {
+// found notes tables and figures that are found before the cuts; how says by what.
+func (t *tracer) found(list []*block, how string) {
 	if t == nil {
 		return
 	}
 	for _, b := range list {
-		t.mark(TraceTables, b.box, fmt.Sprintf("%s: %d × %d", how, b.grid.Rows, b.grid.Cols))
+		note := fmt.Sprintf("%s, %s", b.kind, how)
+		if b.grid != nil {
+			note += fmt.Sprintf(": %d × %d", b.grid.Rows, b.grid.Cols)
+		}
+		t.mark(TraceTables, b.box, note)
 	}
 }
 

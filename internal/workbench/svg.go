@@ -47,7 +47,7 @@ func layers() []layer {
 		{string(layout.TraceBlocks), "Blocks", true},
 		{string(layout.TraceLines), "Lines", false},
 		{string(layout.TraceColumns), "Columns", false},
-		{string(layout.TraceTables), "Ruled tables", false},
+		{string(layout.TraceTables), "Tables, figures", false},
 		{string(layout.TraceEdges), "Ruled edges", false},
 		{string(layout.TraceFragments), "Fragments", false},
 		{string(layout.TraceGlyphs), "Glyphs", false},
