@@ -65,6 +65,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	e := findEdges(c, f)
 	tree, glyphs := a.readTree(c, f, glyphs, e)
 	frags, turned := makeFragments(glyphs, f)
+	frags = dropInitials(frags)
 	trace.fragments(frags)
 	trace.fragments(turned)
 	linkPieces(frags, c.Links, f)
