@@ -148,7 +148,7 @@ func parseMark(s string) mark {
 		switch {
 		case strings.ContainsRune(bullets, r):
 			return mark{text: bulletText(r), certain: true}
-		case unicode.Is(unicode.Co, r):
+		case unicode.Is(unicode.Co, r), r == invalidRune: // known to their font alone
 			return mark{text: "•"}
 		case strings.ContainsRune("-–—*·o→", r):
 			return mark{text: s}
