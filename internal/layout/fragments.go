@@ -460,6 +460,19 @@ func firstRune(pieces []piece) rune {
 // text is the fragment's text with single spaces between words.
 func (f *fragment) text() string { return joinPieces(logicalPieces(f.pieces)) }
 
+// letters counts the letters of the fragment.
+func (f *fragment) letters() int {
+	n := 0
+	for i := range f.pieces {
+		for _, r := range f.pieces[i].text {
+			if unicode.IsLetter(r) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func joinPieces(pieces []piece) string {
 	var b []byte
 	for i := range pieces {

@@ -446,8 +446,8 @@ type side struct {
 func measureSide(atoms []atom) side {
 	s := side{size: usualSize(atoms)}
 	type row struct {
-		base  float64
-		runes int
+		base           float64
+		runes, letters int
 	}
 	var parts []row
 	total := 0
@@ -456,14 +456,16 @@ func measureSide(atoms []atom) side {
 			s.tables = true
 			continue
 		}
-		parts = append(parts, row{a.frag.base, a.frag.length()})
-		total += a.frag.length()
+		n := a.frag.length()
+		parts = append(parts, row{a.frag.base, n, n * a.frag.letters() / max(a.frag.runes, 1)})
+		total += n
 	}
 	slices.SortFunc(parts, func(a, b row) int { return compare(a.base, b.base) })
 	var rows []row
 	for _, p := range parts {
 		if n := len(rows); n > 0 && p.base-rows[n-1].base <= 0.3*s.size {
 			rows[n-1].runes += p.runes
+			rows[n-1].letters += p.letters
 			continue
 		}
 		rows = append(rows, p)
@@ -473,7 +475,7 @@ func measureSide(atoms []atom) side {
 	for _, r := range rows {
 		s.bases = append(s.bases, r.base)
 		s.marks = s.marks && r.runes <= 3
-		if r.runes >= proseRunes {
+		if r.runes >= proseRunes && 2*r.letters >= r.runes { // a row of numbers is no line of text
 			long++
 			inLong += r.runes
 		}
