@@ -3,6 +3,7 @@ package layout
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -16,6 +17,7 @@ type textTable struct {
 	columns []interval // between the middles of the gutters
 	size    float64    // usual font size
 	fonts   []document.Font
+	head    []headCell // titles that may go over several rows and columns; they are in the first rows, too
 }
 
 // A tableRow is one printed line of a table, or after joining one row.
@@ -84,6 +86,7 @@ func (t *textTable) newRow(frags []fragment) tableRow {
 // splitAtColumns cuts a fragment between words where a column begins, if the column boundary meets a space: header
 // cells stand closer than the columns below them.
 func (t *textTable) splitAtColumns(f *fragment) []fragment {
+	const mostOfWord = 0.7 // the least share of a word's width in its column
 	first, last := t.columnsOf(f)
 	if first == last || len(f.pieces) < 2 {
 		return []fragment{*f}
@@ -96,7 +99,10 @@ func (t *textTable) splitAtColumns(f *fragment) []fragment {
 			a, b = column[&f.pieces[i-1]], column[&f.pieces[i-1]]
 		}
 		if a != b {
-			return []fragment{*f} // a word lies across: so does the cell
+			// A word lies across, and so does the cell, unless it is the widest value of a column.
+			if a = t.columnAt((p.box.Left + p.box.Right) / 2); t.inside(p, a) < mostOfWord || !numberLike(p.text) {
+				return []fragment{*f}
+			}
 		}
 		column[p] = a
 	}
@@ -105,6 +111,12 @@ func (t *textTable) splitAtColumns(f *fragment) []fragment {
 		out = append(out, p.fragment)
 	}
 	return out
+}
+
+// inside is the share of a word's width that lies in a column.
+func (t *textTable) inside(p *piece, column int) float64 {
+	c := t.columns[column]
+	return (math.Min(p.box.Right, c.to) - math.Max(p.box.Left, c.from)) / math.Max(p.box.Width(), 0.1)
 }
 
 func (t *textTable) columnAt(x float64) int {
@@ -242,8 +254,10 @@ func (t *textTable) joinRows(rules []float64) {
 	t.rows = out
 }
 
-// rulesDivide reports whether there are rules between most rows, so that text between two rules is one row.
+// rulesDivide reports whether there are rules between most rows, so that text between two rules is one row. Where
+// several lines between two rules hold values, the rules divide groups of rows.
 func (t *textTable) rulesDivide(rules []float64) bool {
+	const mostGroups = 0.25 // of the stretches between rules
 	if len(t.rows) == 0 {
 		return false
 	}
@@ -253,7 +267,41 @@ func (t *textTable) rulesDivide(rules []float64) bool {
 			inner++
 		}
 	}
-	return inner >= 2 && 3*(inner+1) >= len(t.rows)
+	if inner < 2 || 3*(inner+1) < len(t.rows) {
+		return false
+	}
+	stretches, groups := 0, 0
+	for start := 0; start < len(t.rows); {
+		k, _ := slices.BinarySearch(rules, t.rows[start].base-0.3*t.size)
+		end, values := start, 0
+		for end < len(t.rows) && (k == len(rules) || t.rows[end].base-0.3*t.size < rules[k]) {
+			if t.rows[end].values(t) {
+				values++
+			}
+			end++
+		}
+		end = max(end, start+1)
+		stretches++
+		if values >= 2 {
+			groups++
+		}
+		start = end
+	}
+	return float64(groups) <= mostGroups*float64(stretches)
+}
+
+// values reports whether the cells of a row but the first are mostly numbers.
+func (r *tableRow) values(t *textTable) bool {
+	numbers, cells := 0, 0
+	for i := range r.frags {
+		if c, _ := t.columnsOf(&r.frags[i]); c > 0 {
+			cells++
+			if numberLike(r.frags[i].text()) {
+				numbers++
+			}
+		}
+	}
+	return numbers > 0 && 2*numbers >= cells
 }
 
 func subset(a, b []bool) bool {
@@ -285,7 +333,15 @@ func (t *textTable) block() *block {
 	var spans []span
 	var content [][]fragment
 	order := math.MaxInt
-	for r := range t.rows {
+	heads := 0
+	for _, h := range t.head {
+		heads = max(heads, h.lastRow+1)
+		spans, content = append(spans, h.span), append(content, h.frags)
+		for i := range h.frags {
+			order = min(order, h.frags[i].order)
+		}
+	}
+	for r := heads; r < len(t.rows); r++ {
 		for c := 0; c < len(t.columns); {
 			last := t.lastColumn(&t.rows[r], c)
 			var in []fragment
@@ -344,7 +400,7 @@ func (t *textTable) convincing(e evidence) bool {
 			support++
 		}
 	}
-	if s.contents || s.marks || s.longest > 400 {
+	if s.contents || s.marks || s.listing || s.wordless && s.regular < 0.9 || s.longest > 400 {
 		return false
 	}
 	if e.eager {
@@ -370,13 +426,16 @@ type tableStats struct {
 	boldHeader bool // the first row is bold and the next is not
 	contents   bool // the last column holds ascending page numbers after titles
 	marks      bool // the first column holds list marks only
+	listing    bool // the first column numbers the lines of a listing
+	wordless   bool // no letter in it: labels of a chart
 }
 
 func (t *textTable) measure() tableStats {
 	var s tableStats
 	slots, full, runes, numbers, inner := 0, 0, 0, 0, 0
-	marks, leaders := 0, 0
+	marks, leaders, letters := 0, 0, 0
 	ascending, lastNumber := 0, -1
+	counted, lastLine := 0, 0
 	for r := range t.rows {
 		row := &t.rows[r]
 		slots += len(t.columns)
@@ -386,6 +445,7 @@ func (t *textTable) measure() tableStats {
 			f := &row.frags[i]
 			c, _ := t.columnsOf(f)
 			runes += f.runes
+			letters += f.letters()
 			perColumn[c] += f.runes
 			text := f.text()
 			if c == 0 && parseMark(text).text != "" {
@@ -400,11 +460,18 @@ func (t *textTable) measure() tableStats {
 					numbers++
 				}
 			}
-			if v, ok := decimal(text); ok && c == len(t.columns)-1 {
+			v, ok := decimal(text)
+			if ok && c == len(t.columns)-1 {
 				if v >= lastNumber {
 					ascending++
 				}
 				lastNumber = v
+			}
+			if ok && c == 0 {
+				if v > lastLine && v <= lastLine+2 {
+					counted++
+				}
+				lastLine = v
 			}
 		}
 		s.longest = max(s.longest, slices.Max(perColumn))
@@ -414,8 +481,42 @@ func (t *textTable) measure() tableStats {
 	s.numeric = float64(numbers) / float64(max(inner, 1))
 	s.marks = 2*marks > len(t.rows)
 	s.contents = leaders*3 > len(t.rows) || len(t.columns) == 2 && ascending*4 > len(t.rows)*3 && s.meanRunes > 6
+	s.listing = 2*counted > len(t.rows) && t.fixedPitch()
+	s.wordless = letters == 0
 	s.boldHeader = len(t.rows) > 1 && t.bold(0) && !t.bold(1)
 	return s
+}
+
+// fixedPitch reports whether the words stand in a type whose letters are all as wide, told by their widths: many fonts
+// do not say so.
+func (t *textTable) fixedPitch() bool {
+	const (
+		fewest, shortest = 4, 4 // words to tell it from, and their length
+		same             = 0.07 // relative difference of widths: what the sides of the outer letters leave
+		most             = 0.8  // of the words
+	)
+	var widths []float64 // of a letter, in ems
+	for r := range t.rows {
+		for i := range t.rows[r].frags {
+			for k := range t.rows[r].frags[i].pieces {
+				p := &t.rows[r].frags[i].pieces[k]
+				if p.runes >= shortest && strings.IndexFunc(p.text, unicode.IsLetter) >= 0 {
+					widths = append(widths, p.box.Width()/(math.Max(p.size, 1)*float64(p.runes)))
+				}
+			}
+		}
+	}
+	if len(widths) < fewest {
+		return false
+	}
+	slices.Sort(widths)
+	usual, n := widths[len(widths)/2], 0
+	for _, w := range widths {
+		if math.Abs(w-usual) <= same*usual {
+			n++
+		}
+	}
+	return float64(n) >= most*float64(len(widths))
 }
 
 func (t *textTable) bold(row int) bool {
@@ -427,6 +528,15 @@ func (t *textTable) bold(row int) bool {
 		}
 	}
 	return len(t.rows[row].frags) > 0
+}
+
+// yearLike reports whether a cell holds a year or school year: a number that often is a title.
+func yearLike(s string) bool {
+	if len(s) < 4 || len(s) > 4 && s[4] >= '0' && s[4] <= '9' {
+		return false
+	}
+	v, err := strconv.Atoi(s[:4])
+	return err == nil && v >= 1500 && v <= 2200
 }
 
 // numberLike reports whether a cell holds a value: digits with at most a unit or a few signs around them, a dash,
