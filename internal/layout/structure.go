@@ -31,6 +31,7 @@ type treeInfo struct {
 	key               string // the element of a paragraph or table; "" where nothing can go on
 	item              string // the element of a list's last item; "" when a list is nested in it
 	firstRow, lastRow string // the elements of a table's rows
+	goesOn            bool   // the page before ended in the same element
 }
 
 // usableShare is the least share of a page's characters that the tree has to cover for its order to be believed: where
@@ -386,6 +387,7 @@ func (t *treeReader) emit(b *block, key string) *block {
 		}
 	}
 	b.continues = key != "" && key == t.open && b.kind == document.Paragraph
+	b.tree.goesOn = b.continues
 	t.out = append(t.out, b)
 	return b
 }

@@ -89,7 +89,7 @@ func (r *listReader) item(e located) {
 			b.element.Marker = cmp.Or(b.mark.text, "•") // one that prints none gets the plainest
 		}
 		if goesOn {
-			b.kind, b.continues, b.tree = document.Paragraph, true, &treeInfo{key: e.key}
+			b.kind, b.continues, b.tree = document.Paragraph, true, &treeInfo{key: e.key, goesOn: true}
 			t.out = append(t.out, b)
 		} else {
 			r.add(b, e.key)

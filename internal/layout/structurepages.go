@@ -94,8 +94,8 @@ func (t *treeReader) lastText() string {
 	return ""
 }
 
-// showTree lets the stages of the document decide about the blocks of the tree as well when it knows no headings: programs
-// that tag every text as a paragraph do not say that there are none.
+// showTree lets the stages of the document decide about the paragraphs of the tree as well when it knows no headings:
+// programs that tag every text as a paragraph do not say that there are none.
 func showTree(pages []*page) {
 	for _, p := range pages {
 		for _, stand := range p.fromTree {
@@ -105,7 +105,22 @@ func showTree(pages []*page) {
 		}
 	}
 	for _, p := range pages {
-		p.restore()
+		var blocks, hidden []*block
+		for _, b := range p.blocks {
+			if b.kind != treeKind {
+				blocks = append(blocks, b)
+				continue
+			}
+			for _, in := range b.standsFor {
+				if in.kind != document.Paragraph {
+					stand := *b
+					stand.standsFor = []*block{in}
+					in, hidden = &stand, append(hidden, &stand)
+				}
+				blocks = append(blocks, in)
+			}
+		}
+		p.blocks, p.fromTree = blocks, hidden
 	}
 }
 
@@ -128,7 +143,7 @@ func restoreTree(pages []*page) {
 				}
 				table, firstTable = b, false
 			case document.Paragraph, document.List, document.ListItem, document.Heading:
-				if b.tree != nil && b.continues {
+				if b.tree != nil && b.tree.goesOn {
 					b.continues = firstText && text != nil && text.tree != nil && b.tree.key == cmp.Or(text.tree.item, text.tree.key)
 					if b.continues && text.kind == document.Paragraph {
 						text.next = b
