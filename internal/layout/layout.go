@@ -89,6 +89,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	framed, rest := survey.framedTables(rest, tables)
 	trace.found(framed, "framed")
 	tables = append(tables, framed...)
+	rest = append(rest, drawnBullets(c, f, rest)...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height, frame: f}
 	p.edgeRules(e, f)
 	leaves := a.readingOrder(atomsOf(rest, tables), survey)
@@ -210,7 +211,7 @@ func (p *page) document() document.Page {
 		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
 		e.Code = b.code && b.kind == document.Paragraph
 		if e.Kind == document.ListItem {
-			items = append(items, listItem{e, b.markLeft, b.mark.kind, b.style.size, b.around})
+			items = append(items, listItem{e, b.markLeft, b.mark, b.style.size, b.around})
 			continue
 		}
 		if e.Kind == document.Figure && len(items) > 0 {

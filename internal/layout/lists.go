@@ -2,6 +2,7 @@ package layout
 
 import (
 	"math"
+	"strings"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -10,7 +11,7 @@ import (
 type listItem struct {
 	element document.Element
 	left    float64 // of the mark
-	kind    markKind
+	mark    mark
 	size    float64
 	around  []float64 // where it goes on lists of the page before: their left edges
 }
@@ -35,16 +36,26 @@ func makeList(items []listItem) []document.Element {
 	return out
 }
 
+// begins reports whether a numbered item at the left edge of the item before it begins a list of its own: it is the
+// first one, or out of order with a mark of another form, as "1)" after "3.".
+func begins(before, m mark) bool {
+	if m.kind == bulletMark || m.number == before.number+1 {
+		return false
+	}
+	form := func(s string) [2]bool { return [2]bool{strings.HasPrefix(s, "("), strings.HasSuffix(s, ")")} }
+	return m.number == 1 || form(m.text) != form(before.text)
+}
+
 // takeList makes one list of the items from start on, and gives the index after its last one.
 func takeList(items []listItem, start int) (document.Element, int) {
 	first := &items[start]
-	list := document.Element{Kind: document.List, Page: first.element.Page, Ordered: first.kind != bulletMark}
-	i := start
+	list := document.Element{Kind: document.List, Page: first.element.Page, Ordered: first.mark.kind != bulletMark}
+	i, last := start, start // last: of the list's own items
 	for i < len(items) {
 		it := &items[i]
 		in := (it.left - first.left) / math.Max(first.size, 1)
 		switch {
-		case in < -listStep, in <= listStep && it.kind != first.kind:
+		case in < -listStep, in <= listStep && it.mark.kind != first.mark.kind, in <= listStep && i > start && begins(items[last].mark, it.mark):
 			return list, i
 		case in > listStep && len(list.Children) > 0:
 			var inner document.Element
@@ -55,6 +66,7 @@ func takeList(items []listItem, start int) (document.Element, int) {
 		default:
 			list.Children = append(list.Children, it.element)
 			list.Box = list.Box.Union(it.element.Box)
+			last = i
 			i++
 		}
 	}
