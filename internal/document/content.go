@@ -86,6 +86,7 @@ type Font struct {
 	Fixed  bool    // fixed pitch
 	Serif  bool
 	Symbol bool // symbolic font (bullets, maths)
+	Math   bool // made for mathematics, by name
 }
 
 // RuleKind tells how a rule was painted.

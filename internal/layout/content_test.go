@@ -15,7 +15,7 @@ import (
 // parseContent reads pages written by hand, one thing a line, in points from the page's top left:
 //
 //	page WIDTH HEIGHT [NUMBER]               begins a page; without a number, the next one
-//	font NAME BASE [bold] [italic] [fixed]   R (Times-Roman), B (bold) and I (italic) are there already
+//	font NAME BASE [bold] [italic] [fixed] [math]   R (Times-Roman), B (bold) and I (italic) are there already
 //	text X Y SIZE FONT "STRING" [KEY=VALUE…] a line of text on baseline Y; a character is half its size wide
 //	     angle=DEGREES track=POINTS color=RRGGBB invalid mcid=ID artifact
 //	     rtl   from X to the left, numbers and Latin words in it the other way round; down   upright characters below each other, the first one's top at Y
@@ -83,7 +83,8 @@ func (p *contentParser) directive(line string) error {
 	case "font":
 		f := document.Font{Name: fields[1], Weight: 400}
 		for _, s := range fields[2:] {
-			f.Bold, f.Italic, f.Fixed = f.Bold || s == "bold", f.Italic || s == "italic", f.Fixed || s == "fixed"
+			f.Bold, f.Italic, f.Fixed, f.Math = f.Bold || s == "bold", f.Italic || s == "italic", f.Fixed || s == "fixed", f.Math || s == "math"
+			f.Math = f.Math || s == "math"
 		}
 		p.addFont(fields[0], f)
 	case "bookmark":

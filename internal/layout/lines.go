@@ -18,6 +18,7 @@ type line struct {
 	runes  int
 	order  int
 	style  style
+	maths  maths
 	parted bool   // two texts with a wide gap between them
 	entry  bool   // of a table of contents: a title and, set apart, a page number
 	tail   string // of an entry: leaders and number
@@ -113,6 +114,7 @@ func makeLine(row []*fragment, fonts []document.Font) line {
 // settle finds the predominant size and style, weighted by characters.
 func (l *line) settle(fonts []document.Font) {
 	var bold, italic, fixed, letters, lower int
+	l.maths = measureMaths(l.pieces, fonts)
 	weights := make(map[style]int, 4)
 	for i := range l.pieces {
 		p := &l.pieces[i]

@@ -70,6 +70,7 @@ type paragrapher struct {
 	lines   []line
 	marks   []mark    // per line; zero where it does not begin an item
 	code    []bool    // per line, whether it is one of a listing; nil without any
+	formula []bool    // the same for displayed formulas
 	leading []float64 // per line, the usual distance of baselines in ems
 	margin  interval
 	out     []*block
@@ -86,8 +87,9 @@ func makeParagraphs(lines []line) []*block {
 		p.margin.to = math.Max(p.margin.to, lines[i].box.Right)
 	}
 	p.marks, p.code = findMarks(lines), findCode(lines, p.leading)
-	for i := range p.code {
-		if p.code[i] {
+	p.formula = findFormulas(lines, p.marks, p.leading, p.margin)
+	for i := range lines {
+		if p.code != nil && p.code[i] || p.formula != nil && p.formula[i] {
 			p.marks[i] = mark{}
 		}
 	}
@@ -113,6 +115,9 @@ func (p *paragrapher) begin(i int) *block {
 		b.textLeft = b.lines[0].pieces[m.pieces].box.Left
 	}
 	b.code = p.code != nil && p.code[i]
+	if p.formula != nil && p.formula[i] && !b.code {
+		b.kind = document.Formula
+	}
 	p.out = append(p.out, b)
 	return b
 }
@@ -216,6 +221,10 @@ func (p *paragrapher) starts(i int, cur *block) bool {
 	if p.code != nil && (p.code[i] || p.code[i-1]) {
 		const emptyLines = 3.5 // times the usual distance: two empty lines are part of a listing
 		return p.code[i] != p.code[i-1] || pitch > emptyLines*p.leading[i] || pitch < 0.3
+	}
+	if p.formula != nil && (p.formula[i] || p.formula[i-1]) {
+		const apart = 2.2 // ems between the baselines of two formulas, more than between the parts of one
+		return p.formula[i] != p.formula[i-1] || pitch > apart
 	}
 	switch {
 	case p.marks[i].text != "", prev.entry, l.entry && !p.full(i-1, 2*em):

@@ -60,6 +60,8 @@ var (
 	boldName   = regexp.MustCompile(`(?i:bold|black|heavy|fett|gras|negrit|-demi|-medi$|semibd|-bd\b|-sb\b)|^(CMB|CMBX|CMSSBX|SFBX|SFSX|LMB|ECBX|ECSX|PLBX)|(Bd|BdIt|Blk)$|[-,]B$|F[0-9]+Bold`)
 	plainName  = regexp.MustCompile(`(?i:regular|roman|book|light|thin|medium|normal|-reg\b)`)
 	italicName = regexp.MustCompile(`(?i:italic|oblique|slanted|kursiv|-ital|-obli)|^(CMTI|CMSL|CMBXTI|CMBXSL|CMSSI|SFTI|SFSL|ECTI|ECSL|PLTI|PLSL|LMRI)|(It|Ital|Obli|-I|-BI)$`)
+	// The fonts of TeX for symbols and variables, and those that others use for formulas.
+	mathName = regexp.MustCompile(`(?i)math|^(cm|lm)(mi|sy|ex|bsy|mib)\d*|^(msam|msbm|eufm|eufb|euex|eusm|lasy|stmary|wasy|rsfs|mtsy|mtmi|mtex|[tp]x(sy|mi|ex)|esint|ntx(mi|sy|ex)|rtxmi|bbm|dsrom)|^(symbol(mt|ps)?|mt-?extra|stixnonuni|stixsize)`)
 )
 
 // describeFont decides what a font looks like. weight is PDFium's guess from the stem width, 0 or less
@@ -71,6 +73,7 @@ func describeFont(name string, flags, weight int, angle float64) document.Font {
 		Fixed:  flags > 0 && flags&flagFixed != 0,
 		Serif:  flags > 0 && flags&flagSerif != 0,
 		Symbol: flags > 0 && flags&flagSymbolic != 0,
+		Math:   mathName.MatchString(name),
 	}
 	switch {
 	case boldName.MatchString(name):
