@@ -89,6 +89,12 @@ func escapeLine(b *strings.Builder, l string, at escaping) {
 				continue
 			}
 		}
+		if n := asciiWord(l[i:]); n > 0 { // means nothing, wherever it stands
+			b.WriteString(l[i : i+n])
+			i += n
+			prev = rune(l[i-1])
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(l[i:])
 		next := at.follow
 		if i+size < len(l) {
@@ -110,6 +116,16 @@ func escapeLine(b *strings.Builder, l string, at escaping) {
 		prev = r
 		i += size
 	}
+}
+
+// asciiWord is the length of the ASCII letters and digits that s begins with.
+func asciiWord(s string) int {
+	for i := range len(s) {
+		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // special reports whether r before next can be markup.
@@ -154,7 +170,8 @@ func escapeBrackets(s string) string {
 // take an address as it stands in the source, with the escapes; others do not know it. So one with characters that
 // need escapes is written as a link: in angle brackets, where no escapes are needed, or with itself as its text.
 func writeURL(b *strings.Builder, l string, at escaping) int {
-	if !strings.ContainsRune("hHfFwW", rune(l[0])) {
+	const prefix = 4
+	if len(l) < prefix || !strings.EqualFold(l[:prefix], "http") && !strings.EqualFold(l[:prefix], "www.") && !strings.EqualFold(l[:prefix], "ftp:") {
 		return 0
 	}
 	whole := address.FindString(l)

@@ -51,7 +51,13 @@ func styleOf(r *document.Run, o option.Options) style {
 // single, none at either end; invalid characters are replaced, control characters left out. Neighbours that agree
 // in what the writer wants to know of styles become one piece. A joint begins a piece in any case.
 func joinLines(lines []document.Line, joints []joint, o option.Options, want style) []piece {
-	var j joiner
+	size := 0
+	for i := range lines {
+		for k := range lines[i].Runs {
+			size += len(lines[i].Runs[k].Text) + 1
+		}
+	}
+	j := joiner{text: make([]byte, 0, size)}
 	for i := range lines {
 		l := &lines[i]
 		var at *joint
@@ -103,7 +109,17 @@ func (j *joiner) begin(p piece) {
 
 // add adds text, with replacement for its invalid characters.
 func (j *joiner) add(text, replacement string) {
-	for _, r := range text {
+	for i := 0; i < len(text); {
+		plain := i // most text is printable ASCII
+		for plain < len(text) && text[plain] > ' ' && text[plain] < 0x7F {
+			plain++
+		}
+		j.text = append(j.text, text[i:plain]...)
+		if i = plain; i == len(text) {
+			return
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		i += size
 		if r != utf8.RuneError {
 			j.addRune(r)
 			continue
