@@ -178,8 +178,14 @@ func (h *htmlWriter) textBlock(name, attributes string, e *document.Element) {
 	}
 }
 
-// wrapped writes an element whose text is a paragraph in it.
+// wrapped writes an element whose text is a paragraph in it, or which has others in it.
 func (h *htmlWriter) wrapped(name, attributes string, e *document.Element) {
+	if len(e.Children) > 0 {
+		h.put("<", name, idAttribute(e.ID), attributes, ">\n")
+		h.elements(e.Children)
+		h.put("</", name, ">\n")
+		return
+	}
 	if text := h.inline(e.Lines, h.joints[e.ID], 0); text != "" {
 		h.put("<", name, idAttribute(e.ID), attributes, h.direction(e.Lines), "><p>", text, "</p></", name, ">\n")
 	}

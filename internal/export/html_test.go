@@ -217,6 +217,7 @@ func TestHTMLLists(t *testing.T) {
 		"Roman numerals":                {[]string{"iv.", "v."}, `<ol type="i" start="4"><li>x</li><li>x</li></ol>`},
 		"one letter is a letter":        {[]string{"v."}, `<ol type="a" start="22"><li>x</li></ol>`},
 		"one i is a Roman numeral":      {[]string{"I."}, `<ol type="I"><li>x</li></ol>`},
+		"entries without marks":         {[]string{"", ""}, `<ul class="marks"><li>x</li><li>x</li></ul>`},
 		"letters that do not follow":    {[]string{"a.", "c."}, `<ul class="marks"><li><span class="mark">a.</span> x</li><li><span class="mark">c.</span> x</li></ul>`},
 		"numbers of sections":           {[]string{"1.1", "1.2"}, `<ul class="marks"><li><span class="mark">1.1</span> x</li><li><span class="mark">1.2</span> x</li></ul>`},
 		"marks that would be markup":    {[]string{`<1"`, "2"}, `<ul class="marks"><li><span class="mark">&lt;1&quot;</span> x</li><li><span class="mark">2</span> x</li></ul>`},
@@ -332,6 +333,12 @@ func TestHTMLFigures(t *testing.T) {
 		got := html(t, option.Default(), at(picture, "p1.e1", 0, 100), at(caption, "p1.e2", 200, 210))
 		if !strings.HasSuffix(got, "</figure>\n<p id=\"p1.e2\" class=\"caption\">Figure 1</p>\n") {
 			t.Error(got)
+		}
+	})
+	t.Run("a running head may be a figure with text in it", func(t *testing.T) {
+		head := document.Element{Kind: document.Header, Children: []document.Element{{Kind: document.Paragraph, Lines: lines("The Bank")}}}
+		if diff := cmp.Diff("<header>\n<p>The Bank</p>\n</header>\n", html(t, option.Default(), head)); diff != "" {
+			t.Error(diff)
 		}
 	})
 	t.Run("text in a figure stands in it, and instead of what stands for it", func(t *testing.T) {

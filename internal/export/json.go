@@ -43,8 +43,11 @@ type jsonElement struct {
 	FontSize   *float64      `json:"font_size"`
 	Level      string        `json:"level,omitempty"`
 	Marker     *string       `json:"marker,omitempty"`
+	Alt        string        `json:"alt,omitempty"`
+	Code       bool          `json:"code,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
 	Continues  bool          `json:"continues,omitempty"`
+	Depth      int           `json:"depth,omitempty"`
 	HeaderRows *int          `json:"header_rows,omitempty"`
 	RowGoesOn  bool          `json:"row_continues,omitempty"`
 	Rows       [][]string    `json:"rows,omitempty"`
@@ -127,7 +130,7 @@ func known(s string) *string {
 func toJSON(e *document.Element, o option.Options) jsonElement {
 	out := jsonElement{
 		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box), Content: elementText(e, o),
-		Continues: e.Continues,
+		Alt: e.Alt, Code: e.Code, Continues: e.Continues,
 	}
 	out.FontName, out.FontSize = predominantFont(e)
 	switch e.Kind {
@@ -136,7 +139,7 @@ func toJSON(e *document.Element, o option.Options) jsonElement {
 	case document.ListItem:
 		out.Marker = &e.Marker
 	case document.List:
-		out.Ordered = &e.Ordered
+		out.Ordered, out.Depth = &e.Ordered, e.Level
 	case document.Table:
 		out.Rows, out.Cells = jsonTable(e.Grid, o)
 		if e.Grid != nil {

@@ -177,12 +177,15 @@ func (h *htmlWriter) list(e *document.Element) {
 	h.put("</", name, ">\n")
 }
 
-// printsMarks reports whether the marks of a list that is not numbered say something.
+// printsMarks reports whether the marks of a list that is not numbered stand in its text, because they say something,
+// or there are none.
 func printsMarks(e *document.Element) bool {
+	none := true
 	for i := range e.Children {
 		if isOrdinal(e.Children[i].Marker) {
 			return true
 		}
+		none = none && e.Children[i].Marker == ""
 	}
-	return false
+	return none
 }

@@ -77,7 +77,7 @@ func (m *markdown) element(e *document.Element) {
 		alt := m.listMark != 0 && m.listMark == leadMark(e, false)
 		m.block(m.listText(e, alt))
 		m.listMark = leadMark(e, alt)
-	case document.Figure:
+	case document.Figure, document.Header, document.Footer: // a running head may be a figure with text in it
 		for k := range e.Children {
 			m.element(&e.Children[k])
 		}

@@ -51,7 +51,7 @@ func elementText(e *document.Element, o option.Options) string {
 		return tableText(e.Grid, o)
 	case document.List:
 		return listText(e, o)
-	case document.Figure:
+	case document.Figure, document.Header, document.Footer:
 		var parts []string
 		for i := range e.Children {
 			if s := elementText(&e.Children[i], o); s != "" {

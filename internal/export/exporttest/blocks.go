@@ -85,7 +85,7 @@ func (c *collector) add(e *document.Element) {
 		if n := len(e.Children); n > 0 && len(e.Children[n-1].Children) == 0 {
 			c.open = len(c.blocks)
 		}
-	case e.Kind == document.Figure:
+	case e.Kind == document.Figure, len(e.Children) > 0:
 		inside := collector{o: c.o, n: c.n}
 		for i := range e.Children {
 			inside.add(&e.Children[i])

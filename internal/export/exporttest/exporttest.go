@@ -114,6 +114,9 @@ type jsonElement struct {
 	Content      string        `json:"content"`
 	Level        string        `json:"level"`
 	Marker       string        `json:"marker"`
+	Alt          string        `json:"alt"`
+	Depth        int           `json:"depth"`
+	Code         bool          `json:"code"`
 	Continues    bool          `json:"continues"`
 	HeaderRows   int           `json:"header_rows"`
 	RowContinues bool          `json:"row_continues"`
@@ -129,7 +132,7 @@ type jsonElement struct {
 }
 
 func (j *jsonElement) element() document.Element {
-	e := document.Element{ID: j.ID, Kind: j.Type, Page: j.Page, Marker: j.Marker, Continues: j.Continues}
+	e := document.Element{ID: j.ID, Kind: j.Type, Page: j.Page, Marker: j.Marker, Alt: j.Alt, Code: j.Code, Continues: j.Continues}
 	switch j.Type {
 	case document.Table:
 		e.Grid = &document.Grid{Rows: len(j.Rows), HeaderRows: j.HeaderRows, RowContinues: j.RowContinues}
@@ -142,7 +145,9 @@ func (j *jsonElement) element() document.Element {
 			})
 		}
 	case document.List:
-	case document.Figure:
+		e.Level = j.Depth
+	case document.Figure: // its content is that of its kids, or the text that stands for it
+	case document.Header, document.Footer:
 		if len(j.Kids) == 0 {
 			e.Lines = oneLine(j.Content)
 		}

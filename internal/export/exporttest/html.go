@@ -142,14 +142,14 @@ func (c *htmlChecker) failf(format string, args ...any) {
 // elementRules says where an element may stand, and which attributes it may have. Nothing else is in our pages.
 func elementRules(name string) (parents, attributes string, ok bool) {
 	const (
-		blocks   = " main div figure "
+		blocks   = " main div figure header footer "
 		phrasing = " p h1 h2 h3 h4 h5 h6 li td th figcaption a strong em del sup sub code span "
 	)
 	rules := map[string][2]string{
 		"html": {"", " lang dir "}, "head": {" html ", ""}, "body": {" html ", ""}, "main": {" body ", ""},
 		"meta": {" head ", " charset http-equiv name content "}, "title": {" head ", ""}, "style": {" head ", ""},
 		"div": {blocks, " class id data-page dir "}, "hr": {" main ", ""},
-		"p": {blocks + "aside header footer ", " id class dir "}, "aside": {blocks, " id role dir "}, "pre": {blocks, " id "},
+		"p": {blocks + "aside ", " id class dir "}, "aside": {blocks, " id role dir "}, "pre": {blocks, " id "},
 		"header": {blocks, " id dir "}, "footer": {blocks, " id dir "},
 		"ul": {blocks + "li ", " id class "}, "ol": {blocks + "li ", " id type start "}, "li": {" ul ol ", " id value data-mark dir "},
 		"figure": {" div ", " id "}, "figcaption": {" figure ", " id dir "},
