@@ -20,10 +20,16 @@ const (
 // would be taken for its first letter, or the first line for its superscript. The lines beside it begin where it does,
 // for they are not set in on purpose.
 func dropInitials(frags []fragment) []fragment {
-	usual := usualFragmentSize(frags)
+	usual := 0.0 // font size of the page, once it is asked for
 	looked := 0
 	for i := 0; i < len(frags) && looked < mostInitials; i++ {
-		if frags[i].pieces[0].size < initialRatio*usual || !initialPiece(&frags[i].pieces[0]) {
+		if !initialPiece(&frags[i].pieces[0]) {
+			continue
+		}
+		if usual == 0 {
+			usual = usualFragmentSize(frags)
+		}
+		if frags[i].pieces[0].size < initialRatio*usual {
 			continue
 		}
 		looked++

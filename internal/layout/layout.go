@@ -1,7 +1,8 @@
 // Package layout turns what pages show (document.Content) into what they say (document.Document).
 //
-// One page goes through these stages, each in a file of its own: the frame in which its text is upright
-// (orient), clean glyphs (glyphs), fragments of lines (fragments), edges and ruled tables (edges, lattice,
+// One page goes through these stages, each in a file of its own: columns of vertical text turned (vertical), bold by
+// strokes (embolden), the frame in which its text is upright and begins at the left (orient, bidi), clean glyphs
+// (glyphs, forms), fragments of lines (fragments, initials, ruby), edges and ruled tables (edges, lattice,
 // tables), reading order (order), lines, paragraphs and list items (lines, paragraphs, marks), titles of
 // tables (tableheads). What needs the whole document follows at its end: running headers and footers (running),
 // headings and their levels (headings, levels), captions and notes (notes), lists (lists), texts and tables that
@@ -65,7 +66,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	e := findEdges(c, f)
 	tree, glyphs := a.readTree(c, f, glyphs, e)
 	frags, turned := makeFragments(glyphs, f)
-	frags = dropInitials(frags)
+	frags = setRuby(dropInitials(frags))
 	trace.fragments(frags)
 	trace.fragments(turned)
 	linkPieces(frags, c.Links, f)
