@@ -89,10 +89,10 @@ func joinFlow(pages []*page) {
 	}
 }
 
-// joinTo makes a's last line go on in b's first one.
-func (a *block) joinTo(b *block) {
-	if n := len(a.element.Lines); n > 0 && len(b.element.Lines) > 0 {
-		a.element.Lines[n-1].Join = join(&a.element.Lines[n-1], &b.element.Lines[0])
+// joinTo makes b's last line go on in the first one of next.
+func (b *block) joinTo(next *block) {
+	if n := len(b.element.Lines); n > 0 && len(next.element.Lines) > 0 {
+		b.element.Lines[n-1].Join = join(&b.element.Lines[n-1], &next.element.Lines[0])
 	}
 }
 

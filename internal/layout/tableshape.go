@@ -19,7 +19,6 @@ type tableShape struct {
 type rowShape struct {
 	runes, bold int
 	extent      interval // top and bottom
-	fill        uint32   // background of the whole row, 0 when it has none
 }
 
 func newTableShape(rows, cols int) *tableShape {
