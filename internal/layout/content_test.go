@@ -23,7 +23,7 @@ import (
 //	line|fill|stroke|curve X0 Y0 X1 Y1 [RRGGBB]
 //	image X0 Y0 X1 Y1 [MCID]
 //	tag DEPTH ROLE [KEY=VALUE…]              an element of the structure tree, below the last one of the depth above
-//	     mcid=ID,ID… index=N rowspan=N colspan=N alt="STRING" actual="STRING"
+//	     mcid=ID,ID… index=N rowspan=N colspan=N scope=NAME lang=TAG alt="STRING" actual="STRING"
 //	link X0 Y0 X1 Y1 URI
 //	bookmark LEVEL PAGE TITLE…
 //	# comment

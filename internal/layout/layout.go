@@ -36,6 +36,7 @@ type Analyzer struct {
 	trees    bool   // some page has one
 	treeless []int  // the pages with content that have none
 	open     string // element in which the page before ended
+	language string // of the element around all others; "" when it does not say
 	typing   typing
 }
 
@@ -191,6 +192,9 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	joinTables(a.pages)
 	restoreTree(a.pages)
 	undoHyphens(a.pages)
+	if meta.Language == "" {
+		meta.Language = a.language
+	}
 	d := &document.Document{Meta: meta, NumPages: numPages, Warnings: a.treeWarnings()}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())

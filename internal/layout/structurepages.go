@@ -36,6 +36,9 @@ func (a *Analyzer) readTree(c *document.Content, f frame, glyphs []glyph, e edge
 		return nil, glyphs
 	}
 	a.trees, a.open = true, t.lastText()
+	if e := c.Structure; a.language == "" && len(e) > 0 && e[0].Element != nil {
+		a.language = e[0].Element.Lang
+	}
 	return t, rest
 }
 

@@ -16,7 +16,7 @@ const (
 type treeRow struct {
 	cells []located
 	key   string
-	head  bool // of a THead, or all its cells are header cells
+	head  bool // of a THead, or all its cells are headers of columns
 }
 
 // table reads a table. One without rows is a group of other things.
@@ -70,7 +70,7 @@ func tableRows(e located, head bool) (rows []treeRow, beside []located) {
 					cell = &document.StructKid{Index: cell.Index, Element: &document.StructElement{Role: "TD", RowSpan: 1, ColSpan: 1, Kids: kid.Kids[c : c+1]}}
 				}
 				row.cells = append(row.cells, locate(cell, kid.key))
-				row.head = row.head && cell.Element.Role == "TH"
+				row.head = row.head && cell.Element.Role == "TH" && cell.Element.Scope != "Row"
 			}
 			row.head = head || row.head
 			if len(row.cells) > 0 {

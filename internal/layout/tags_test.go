@@ -38,6 +38,10 @@ func (p *contentParser) tag(rest string) error {
 			e.Alt = value
 		case "actual":
 			e.ActualText = value
+		case "lang":
+			e.Lang = value
+		case "scope":
+			e.Scope = value
 		case "index":
 			index, err = strconv.Atoi(value)
 		case "rowspan":
