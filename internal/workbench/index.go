@@ -72,6 +72,8 @@ func (i item) name() string {
 		return fmt.Sprintf("heading %d", e.Level)
 	case e.Grid != nil:
 		return fmt.Sprintf("table %d × %d", e.Grid.Rows, e.Grid.Cols)
+	case e.Code:
+		return string(e.Kind) + ", a listing"
 	case e.Kind == document.ListItem:
 		return "item"
 	default:

@@ -216,6 +216,8 @@ func (i item) label() string {
 		s += fmt.Sprint(e.Level)
 	case e.Grid != nil:
 		s += fmt.Sprintf(" %d×%d", e.Grid.Rows, e.Grid.Cols)
+	case e.Code:
+		s += " code"
 	}
 	if i.element.Continues {
 		s += " ↩"

@@ -46,6 +46,7 @@ func made(t *testing.T) map[string]string {
 			{ID: "e2", Kind: document.List, Box: box, Children: []document.Element{{ID: "e3", Kind: document.ListItem, Marker: "•", Box: box, Lines: line("An item")}}},
 			{ID: "e4", Kind: document.Table, Box: box, Grid: &document.Grid{Rows: 1, Cols: 1, HeaderRows: 1, Cells: []document.Cell{{RowSpan: 1, ColSpan: 1, Box: box, Lines: line("A cell")}}}},
 			{ID: "e5", Kind: document.Paragraph, Continues: true, Box: box, Lines: line("The rest")},
+			{ID: "e6", Kind: document.Paragraph, Code: true, Box: box, Lines: line("x := 1")},
 		}})
 	}
 	if err := book.Finish(d); err != nil {
@@ -70,7 +71,7 @@ func TestBook(t *testing.T) {
 	t.Parallel()
 	files := made(t)
 	t.Run("a page is well-formed XML with a group for every layer", func(t *testing.T) {
-		want := []string{"picture", "columns", "blocks", "tables", "edges", "lines", "fragments", "glyphs", "invalid", "cells", "elements", "e1", "e2", "e3", "e4", "e5", "order"}
+		want := []string{"picture", "columns", "blocks", "tables", "edges", "lines", "fragments", "glyphs", "invalid", "cells", "elements", "e1", "e2", "e3", "e4", "e5", "e6", "order"}
 		for _, name := range []string{"page-0001.svg", "page-0002.svg"} {
 			if diff := cmp.Diff(want, groups(t, files[name])); diff != "" {
 				t.Errorf("%s: %s", name, diff)
@@ -83,14 +84,14 @@ func TestBook(t *testing.T) {
 		}
 	})
 	t.Run("elements are numbered in reading order and labelled with what they are", func(t *testing.T) {
-		for _, label := range []string{">1 H2<", ">3 •<", ">4 T 1×1<", ">5 P ↩<"} {
+		for _, label := range []string{">1 H2<", ">3 •<", ">4 T 1×1<", ">5 P ↩<", ">6 P code<"} {
 			if !strings.Contains(files["page-0001.svg"], label) {
 				t.Errorf("no label %s", label)
 			}
 		}
 	})
 	t.Run("the index names every page, element and warning", func(t *testing.T) {
-		for _, want := range []string{"page-0001.svg", "page-0002.svg", "A heading", "An item", "A cell", "The rest", "pages_truncated", "heading 2"} {
+		for _, want := range []string{"page-0001.svg", "page-0002.svg", "A heading", "An item", "A cell", "The rest", "pages_truncated", "heading 2", "paragraph, a listing"} {
 			if !strings.Contains(files[workbench.IndexName], want) {
 				t.Errorf("no %q", want)
 			}
