@@ -141,11 +141,38 @@ func (c *cutter) cut(atoms []atom, depth int) {
 			continue
 		}
 		flush()
-		for _, column := range splitColumns(content, gutters) {
+		columns := splitColumns(content, gutters)
+		if depth == 0 && marginal(columns) {
+			columns = append(columns[1:], columns[0])
+		}
+		for _, column := range columns {
 			c.cut(column, depth+1)
 		}
 	}
 	flush()
+}
+
+// marginal reports whether the first of the page's columns is a margin: narrow and in smaller type than the text beside
+// it, which comes first.
+func marginal(columns [][]atom) bool {
+	const (
+		narrow  = 0.45 // of the width of the text
+		smaller = 0.92 // of its type
+	)
+	if len(columns) != 2 {
+		return false
+	}
+	margin, text := measureSide(columns[0]), measureSide(columns[1])
+	return text.prose && !margin.tables && width(columns[0]) <= narrow*width(columns[1]) && margin.size <= smaller*text.size
+}
+
+// width of what atoms cover together, in points.
+func width(atoms []atom) float64 {
+	left, right := math.Inf(1), math.Inf(-1)
+	for _, a := range atoms {
+		left, right = math.Min(left, a.left), math.Max(right, a.right)
+	}
+	return right - left
 }
 
 func endsWith(list, end []atom) bool {
