@@ -116,7 +116,7 @@ func (c *cutter) cut(atoms []atom, depth int) {
 			rows = nil
 		}
 	}
-	for _, b := range bands(strips, gutterWidth*em) {
+	for _, b := range splitTitles(strips, bands(strips, gutterWidth*em), em) {
 		var content []atom
 		for _, s := range strips[b.first:b.last] {
 			content = append(content, s.atoms...)
@@ -152,8 +152,41 @@ func (c *cutter) cut(atoms []atom, depth int) {
 	flush()
 }
 
+// splitTitles takes off the end of bands what stands below their columns, far from them and in larger type: it begins
+// something new, and only happens to leave the gutters free.
+func splitTitles(strips []strip, list []band, em float64) []band {
+	const (
+		far    = 3.0 // ems
+		larger = 1.1 // times the usual type
+	)
+	var out []band
+	for _, b := range list {
+		last := b.last
+		for k := b.last - 1; k > b.first && len(b.gutters) > 0 && len(splitColumns(strips[k].atoms, b.gutters)) == 1; k-- {
+			a, above := strips[k].atoms[0], bottomOf(strips[k-1].atoms)
+			if a.frag != nil && a.frag.size >= larger*em && a.top-above > far*em {
+				last = k
+			}
+		}
+		out = append(out, band{b.first, last, b.gutters})
+		if last < b.last {
+			out = append(out, band{last, b.last, nil})
+		}
+	}
+	return out
+}
+
+// bottomOf is the lowest edge of atoms.
+func bottomOf(atoms []atom) float64 {
+	bottom := math.Inf(-1)
+	for _, a := range atoms {
+		bottom = math.Max(bottom, a.bottom)
+	}
+	return bottom
+}
+
 // marginal reports whether the first of the page's columns is a margin: narrow and in smaller type than the text beside
-// it, which comes first.
+// it, which comes first. The caption of a picture is none.
 func marginal(columns [][]atom) bool {
 	const (
 		narrow  = 0.45 // of the width of the text
@@ -161,6 +194,11 @@ func marginal(columns [][]atom) bool {
 	)
 	if len(columns) != 2 {
 		return false
+	}
+	for _, a := range columns[0] {
+		if a.frag != nil && captionStart.MatchString(a.frag.text()) {
+			return false // below a figure that the text runs around
+		}
 	}
 	margin, text := measureSide(columns[0]), measureSide(columns[1])
 	return text.prose && !margin.tables && width(columns[0]) <= narrow*width(columns[1]) && margin.size <= smaller*text.size
