@@ -167,8 +167,9 @@ func (s *surveyor) inRegion(r region, rest *[]fragment, add func(*textTable, []f
 	used, left := splitByBox(*rest, box)
 	if len(used) >= 4 {
 		t := s.ruledTextTable(r, used)
-		if t.convincing(s.evidence(t, true, captionAt(box, left))) && add(t, used, left) {
-			return
+		e := s.evidence(t, true, captionAt(box, left))
+		if !t.looksTabular(e.caption) || t.convincing(e) && add(t, used, left) {
+			return // of contents or a listing no part is a table either
 		}
 	}
 	if len(r.ys) == 2 {

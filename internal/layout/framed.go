@@ -247,7 +247,8 @@ func captionAt(box document.Box, frags []fragment) bool {
 	return false
 }
 
-var tableCaption = regexp.MustCompile(`^(?i:table|tab\.|tabelle|tableau|tabla|tabella|tabela|表)\s*[\dA-Z]`)
+// tableCaption matches the number of a table, after the word in capitals or not; "TABLE OF CONTENTS" has none.
+var tableCaption = regexp.MustCompile(`^(?i:table|tab\.|tabelle|tableau|tabla|tabella|tabela|表)\s*([A-Z]?[.\-–]?\d|[IVXLC]+\b|[A-Z]\b)`)
 
 // bandTables makes tables of a band whose gutters separate no text columns, where their texts are convincing. It gives
 // the atoms of the band in order, with the tables among them, or nil when there is none. heads is the number of

@@ -390,7 +390,7 @@ type evidence struct {
 // often hold numbers.
 func (t *textTable) convincing(e evidence) bool {
 	rows, cols := len(t.rows), len(t.columns)
-	if rows < 2 || cols < 2 || e.drawings > 2*rows || e.bars >= 2 && !e.headed {
+	if rows < 2 || cols < 2 || e.drawings > 2*rows || e.bars >= 2 && !e.headed || !t.looksTabular(e.caption) {
 		return false
 	}
 	s := t.measure()

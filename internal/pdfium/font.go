@@ -62,6 +62,10 @@ var (
 	italicName = regexp.MustCompile(`(?i:italic|oblique|slanted|kursiv|-ital|-obli)|^(CMTI|CMSL|CMBXTI|CMBXSL|CMSSI|SFTI|SFSL|ECTI|ECSL|PLTI|PLSL|LMRI)|(It|Ital|Obli|-I|-BI)$`)
 	// The fonts of TeX for symbols and variables, and those that others use for formulas.
 	mathName = regexp.MustCompile(`(?i)math|^(cm|lm)(mi|sy|ex|bsy|mib)\d*|^(msam|msbm|eufm|eufb|euex|eusm|lasy|stmary|wasy|rsfs|mtsy|mtmi|mtex|[tp]x(sy|mi|ex)|esint|ntx(mi|sy|ex)|rtxmi|bbm|dsrom)|^(symbol(mt|ps)?|mt-?extra|stixnonuni|stixsize)`)
+	// Fonts of one width whose makers often leave the flag out, TeX above all.
+	fixedName = regexp.MustCompile(`(?i:mono|courier|consol|typewriter|menlo|andale|code(pro|sans)?(-|$)|nimbusmon|terminal)|^(CMTT|CMSLTT|CMITT|SFTT|ECTT|LMTT|LMMono|PLTT|txtt)`)
+	// Names that begin like theirs, of others.
+	proportionalName = regexp.MustCompile(`(?i:monotype|monoprop|monoline|monotone)`)
 )
 
 // describeFont decides what a font looks like. weight is PDFium's guess from the stem width, 0 or less
@@ -70,7 +74,7 @@ func describeFont(name string, flags, weight int, angle float64) document.Font {
 	name = subsetPrefix.ReplaceAllString(strings.TrimSpace(name), "")
 	d := document.Font{
 		Name: name, Weight: weight, Angle: angle,
-		Fixed:  flags > 0 && flags&flagFixed != 0,
+		Fixed:  flags > 0 && flags&flagFixed != 0 || fixedName.MatchString(proportionalName.ReplaceAllString(name, "")),
 		Serif:  flags > 0 && flags&flagSerif != 0,
 		Symbol: flags > 0 && flags&flagSymbolic != 0,
 		Math:   mathName.MatchString(name),

@@ -284,6 +284,27 @@ func TestDescribeFont(t *testing.T) {
 	}
 }
 
+func TestFontOfOneWidthIsToldByFlagOrName(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		flags int
+		want  bool
+	}{
+		{"Courier-Bold", 0, true},
+		{"ABCDEF+SourceCodePro-Regular", 4, true},
+		{"CMTT10", 4, true},
+		{"DejaVuSansMono", 4, true},
+		{"Unheard", 1, true},
+		{"Calibri", 32, false},
+		{"MonotypeCorsiva", 4, false},
+		{"CMR10", 4, false},
+	} {
+		if got := describeFont(c.name, c.flags, 0, 0).Fixed; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestDegrees(t *testing.T) {
 	for _, c := range []struct{ dx, dy, want float64 }{
 		{1, 0, 0}, {0, 1, 90}, {-1, 0, 180}, {0, -1, 270}, {1, -1, 315}, {1, 1e-5, 0}, {1, -1e-5, 0}, {0, 0, 0},
