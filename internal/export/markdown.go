@@ -219,6 +219,6 @@ func (m *markdown) tableHTML(g *document.Grid) string {
 	w := bufio.NewWriter(&b)
 	h := htmlWriter{w: w, o: m.o, code: m.code}
 	h.grid(g, "", nil)
-	w.Flush() // a buffer takes everything
+	_ = w.Flush() // a buffer takes everything
 	return b.String()
 }
