@@ -233,14 +233,22 @@ func (p *page) atEdge(b *block) bool {
 	return p.headRule > 0 && box.Bottom <= p.headRule+2 || p.footRule > 0 && box.Top >= p.footRule-2
 }
 
-// edgeRules finds the rules across the page under its running head and above its foot.
+// edgeRules finds the rules across the page under its running head and above its foot, and the short ones above notes.
 func (p *page) edgeRules(e edges, f frame) {
 	const (
 		edge = 0.08 // of the page's height, as of atEdge
 		most = 0.6  // of its width
+		// Rules above notes are an inch or two long, at least as wide as a word.
+		shortest, longest = 30.0, 0.4 // points; of the page's width
 	)
 	for _, h := range e.horizontal {
-		if f.quarter != 0 || h.fill || h.length() < most*f.width {
+		if f.quarter != 0 || h.fill {
+			continue
+		}
+		if h.length() < most*f.width {
+			if h.length() >= shortest && h.length() <= longest*f.width {
+				p.noteRules = append(p.noteRules, h)
+			}
 			continue
 		}
 		if h.at < edge*f.height {

@@ -48,6 +48,7 @@ type page struct {
 	blocks        []*block
 	headRule      float64  // y of a rule across the page below its running head, 0 when there is none
 	footRule      float64  // the same above its foot
+	noteRules     []edge   // short horizontal lines
 	fromTree      []*block // those of kind treeKind among the blocks
 }
 
