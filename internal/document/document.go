@@ -52,6 +52,8 @@ type Element struct {
 	// Continues is true where the element goes on from the previous page or column: writers join it. A table goes
 	// on in the next one that says so, and so does a list, or a list in the last item of one, see Level.
 	Continues bool
+	// Aside is true in a margin: a text before it goes on after it.
+	Aside bool
 	// Code is true for a paragraph that is a listing: its lines, some of which may be empty, and the spaces in them are
 	// part of the text. Joins mean nothing in it.
 	Code     bool

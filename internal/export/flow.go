@@ -54,6 +54,9 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 				continue
 			}
 			list = append(list, e)
+			if e.Aside {
+				continue
+			}
 			switch e.Kind {
 			case document.Paragraph:
 				open = &list[len(list)-1]

@@ -70,6 +70,8 @@ func joinFlow(pages []*page) {
 		}
 		for _, b := range p.blocks {
 			switch {
+			case b.aside:
+				continue
 			case b.kind == document.Heading, b.kind == document.List, b.code:
 				last = nil
 				continue

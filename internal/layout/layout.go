@@ -125,6 +125,7 @@ func (a *Analyzer) readingOrder(atoms []atom, s *surveyor) []leaf {
 // addLeaf appends the blocks of one leaf: paragraphs between tables.
 func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
 	var frags []*fragment
+	first := len(p.blocks)
 	flush := func() {
 		for _, b := range p.paragraphs(makeLines(frags, fonts)) {
 			b.leaf = number
@@ -142,6 +143,9 @@ func (p *page) addLeaf(number int, l leaf, fonts []document.Font) {
 		p.blocks = append(p.blocks, a.table)
 	}
 	flush()
+	for _, b := range p.blocks[first:] {
+		b.aside = l.aside
+	}
 }
 
 // addTurned puts text that does not run like the rest of the page (axis titles, side notes) before the first block
@@ -215,6 +219,7 @@ func (p *page) document() document.Page {
 	for _, b := range p.blocks {
 		e := b.element
 		e.Kind, e.Level, e.Continues = b.kind, b.level, b.continues
+		e.Aside = b.aside
 		e.Code = b.code && b.kind == document.Paragraph
 		if e.Kind == document.ListItem {
 			items = append(items, listItem{e, b.markLeft, b.mark, b.style.size, b.around})

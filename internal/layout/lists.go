@@ -49,7 +49,7 @@ func begins(before, m mark) bool {
 // takeList makes one list of the items from start on, and gives the index after its last one.
 func takeList(items []listItem, start int) (document.Element, int) {
 	first := &items[start]
-	list := document.Element{Kind: document.List, Page: first.element.Page, Ordered: first.mark.kind != bulletMark}
+	list := document.Element{Kind: document.List, Page: first.element.Page, Aside: first.element.Aside, Ordered: first.mark.kind != bulletMark}
 	i, last := start, start // last: of the list's own items
 	for i < len(items) {
 		it := &items[i]

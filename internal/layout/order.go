@@ -17,6 +17,7 @@ type atom struct {
 // A leaf is a part of the page that is read from top to bottom: its atoms form rows, not columns.
 type leaf struct {
 	atoms []atom
+	aside bool // in the margin: the text goes on over it
 }
 
 // A strip is a set of atoms whose vertical extents overlap; no horizontal cut goes through it.
@@ -65,7 +66,7 @@ func cutPage(atoms []atom, s *surveyor) []leaf {
 func joinLeaves(leaves []leaf) []leaf {
 	var out []leaf
 	for _, l := range leaves {
-		if n := len(out); n > 0 && goesOn(out[n-1].atoms, l.atoms) {
+		if n := len(out); n > 0 && out[n-1].aside == l.aside && goesOn(out[n-1].atoms, l.atoms) {
 			out[n-1].atoms = append(out[n-1].atoms, l.atoms...)
 			continue
 		}
@@ -99,6 +100,7 @@ func goesOn(a, b []atom) bool {
 }
 
 type cutter struct {
+	aside  bool // the margin is being cut
 	survey *surveyor
 	out    []leaf
 }
@@ -112,7 +114,7 @@ func (c *cutter) cut(atoms []atom, depth int) {
 	var rows []atom // rows of the leaf that is being collected
 	flush := func() {
 		if len(rows) > 0 {
-			c.out = append(c.out, leaf{rows})
+			c.out = append(c.out, leaf{rows, c.aside})
 			rows = nil
 		}
 	}
@@ -143,7 +145,11 @@ func (c *cutter) cut(atoms []atom, depth int) {
 		flush()
 		columns := splitColumns(content, gutters)
 		if depth == 0 && marginal(columns) {
-			columns = append(columns[1:], columns[0])
+			c.cut(columns[1], depth+1)
+			c.aside = true
+			c.cut(columns[0], depth+1)
+			c.aside = false
+			continue
 		}
 		for _, column := range columns {
 			c.cut(column, depth+1)

@@ -29,6 +29,7 @@ type block struct {
 	code      bool      // a listing: its line breaks and spaces are part of it
 	continues bool
 	next      *block // the one that continues it in another column or on another page
+	aside     bool   // in the margin
 	turned    bool
 	against   bool // its lines begin at the other edge than those of the page (see bidi)
 	image     int

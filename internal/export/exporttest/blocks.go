@@ -59,6 +59,9 @@ type collector struct {
 }
 
 func (c *collector) add(e *document.Element) {
+	if e.Aside { // what goes on goes on over it
+		defer func(open int, list *document.Element, at int) { c.open, c.list, c.listAt = open, list, at }(c.open, c.list, c.listAt)
+	}
 	switch {
 	case e.Kind == document.Table && e.Grid != nil:
 		c.addTable(e)
