@@ -53,6 +53,9 @@ func isWide(r rune) bool {
 
 // codeSpan writes text as code in Markdown, where nothing needs an escape but the bars of a table.
 func codeSpan(s string, mode inlineMode) string {
+	if first, rest, ok := strings.Cut(s, "\n"); ok { // a kept line end: in a cell it becomes a tag, which code would show
+		return codeSpan(first, mode) + "\n" + codeSpan(rest, mode)
+	}
 	fence := "`"
 	for strings.Contains(s, fence) {
 		fence += "`"

@@ -85,6 +85,22 @@ func TestMarkdownText(t *testing.T) {
 			}
 		})
 	}
+	t.Run("kept lines of code in a cell are code each", func(t *testing.T) {
+		code := cell(0, 0, 1, 1, "")
+		code.Lines = []document.Line{{Runs: []document.Run{{Text: "a()", Fixed: true}}}, {Runs: []document.Run{{Text: "b()", Fixed: true}}}}
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{
+			{ID: "p1.e1", Page: 1, Kind: document.Table, Grid: grid(1, 1, 1, code)},
+			{ID: "p1.e2", Page: 1, Kind: document.Paragraph, Lines: lines("more text than code")},
+		}}}}
+		o := option.Default()
+		o.KeepLineBreaks = true
+		if err := exporttest.Check(d, o); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff("| `a()`<br>`b()` |\n| --- |\n\nmore text than code\n", write(t, option.Markdown, d, o)); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("kept lines make no table", func(t *testing.T) {
 		d := oneParagraph("")
 		d.Pages[0].Elements[0].Lines = append(lines("|a|b|"), lines("|---|---|")...)
