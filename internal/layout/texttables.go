@@ -218,6 +218,7 @@ func (t *textTable) joinRows(rules []float64) {
 		widest = math.Max(widest, d)
 	}
 	ruled := t.rulesDivide(rules)
+	pitch := t.rowPitch(widest)
 	var out []tableRow
 	for i, r := range t.rows {
 		if i == 0 {
@@ -228,13 +229,15 @@ func (t *textTable) joinRows(rules []float64) {
 		d := r.base - last.base
 		separated := slices.ContainsFunc(rules, func(y float64) bool { return y > last.base-0.3*t.size && y < r.base-0.3*t.size })
 		partial := !r.filled[0] || r.count < last.count
+		// A line that stands closer to the next one begins a row with it.
+		begins := i+1 < len(t.rows) && t.rows[i+1].base-r.base < math.Min(touching*t.size, d/apart)
 		joined := false
 		switch {
-		case separated:
+		case separated, !ruled && t.clash(last, &r):
 		case ruled, d < touching*t.size:
 			joined = true
-		case partial && subset(r.filled, last.filled) && d <= cellLeading*t.size && d <= narrowest*evenly:
-			joined = widest > apart*narrowest || len(rules) > 0 && i == 1
+		case partial && !begins && subset(r.filled, last.filled) && d <= cellLeading*t.size && d <= narrowest*evenly:
+			joined = pitch > apart*narrowest || len(rules) > 0 && i == 1
 		}
 		if !joined {
 			out = append(out, r)
@@ -252,6 +255,39 @@ func (t *textTable) joinRows(rules []float64) {
 		}
 	}
 	t.rows = out
+}
+
+// rowPitch is the median distance in points from the line before to lines that begin rows: those with text in the first
+// column and in others. Where there are hardly any, it is otherwise.
+func (t *textTable) rowPitch(otherwise float64) float64 {
+	const fewest = 3
+	var list []float64
+	for i := 1; i < len(t.rows); i++ {
+		if r := &t.rows[i]; r.filled[0] && r.count > 1 {
+			list = append(list, r.base-t.rows[i-1].base)
+		}
+	}
+	if len(list) < fewest {
+		return otherwise
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// clash reports whether two lines hold values in the same column: numbers are not wrapped.
+func (t *textTable) clash(a, b *tableRow) bool {
+	for i := range b.frags {
+		c, last := t.columnsOf(&b.frags[i])
+		if c == 0 || c != last || !valueLike(b.frags[i].text()) {
+			continue
+		}
+		for k := range a.frags {
+			if first, last := t.columnsOf(&a.frags[k]); first == c && last == c && valueLike(a.frags[k].text()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // rulesDivide reports whether there are rules between most rows, so that text between two rules is one row. Where
@@ -528,6 +564,17 @@ func (t *textTable) bold(row int) bool {
 		}
 	}
 	return len(t.rows[row].frags) > 0
+}
+
+// valueLike reports whether a cell holds a number of at least two digits; a single one may be a note's.
+func valueLike(s string) bool {
+	digits := 0
+	for _, r := range s {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return digits >= 2 && numberLike(s)
 }
 
 // yearLike reports whether a cell holds a year or school year: a number that often is a title.

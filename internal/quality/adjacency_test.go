@@ -181,3 +181,16 @@ func TestScoreCutsFoundTablesToTheArea(t *testing.T) {
 		t.Errorf("whole page: %+v", got)
 	}
 }
+
+func TestScoreCountsColumnsOfRightToLeftTextFromTheLeft(t *testing.T) {
+	var e element
+	e.Type, e.Page = "table", 1
+	for col, text := range []string{"שם", "5", "7"} { // the first column stands at the right
+		e.Cells = append(e.Cells, foundCell{Col: col, RowSpan: 1, ColSpan: 1, Content: text})
+	}
+	r := result{Kids: []element{e}}
+	want := expectation{flat: true, tables: []grid{{1, cellsOf([][]string{{"7", "5", "שם"}})}}}
+	if got := want.score(&r); got != (tally{2, 2, 2}) {
+		t.Errorf("%+v", got)
+	}
+}

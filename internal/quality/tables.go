@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/option"
@@ -172,13 +174,54 @@ func (e *expectation) score(r *result) tally {
 	if !e.flat {
 		return compareTables(expected, r.tables(nil, keepSpans), true)
 	}
-	// A flat expectation has the text of merged cells in the first slot or, by Camelot's option copy_text, in all.
-	first := comparePooled(expected, r.tables(e.area, firstSlot))
-	every := comparePooled(expected, r.tables(e.area, everySlot))
-	if every.f1() > first.f1() {
-		return every
+	// A flat expectation has the text of merged cells in the first slot or, by Camelot's option copy_text, in all; and
+	// its columns go from left to right even where the text goes the other way.
+	best := comparePooled(expected, r.tables(e.area, firstSlot))
+	variants := [][]table{r.tables(e.area, everySlot)}
+	if e.rightToLeft() {
+		variants = append(variants, mirrored(r, e.area))
 	}
-	return first
+	for _, found := range variants {
+		if t := comparePooled(expected, found); t.f1() > best.f1() {
+			best = t
+		}
+	}
+	return best
+}
+
+// rightToLeft reports whether the expectation has text of a right-to-left script.
+func (e *expectation) rightToLeft() bool {
+	for _, g := range e.tables {
+		for _, c := range g.cells {
+			if strings.IndexFunc(c.text, func(r rune) bool { return unicode.In(r, unicode.Hebrew, unicode.Arabic) }) >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mirrored gives the tables of a result with their columns from the left of the page to the right.
+func mirrored(r *result, a *area) []table {
+	m := result{Pages: r.Pages, Kids: mirrorElements(r.Kids)}
+	return m.tables(a, firstSlot)
+}
+
+func mirrorElements(list []element) []element {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Kids = mirrorElements(out[i].Kids)
+		out[i].Cells = slices.Clone(out[i].Cells)
+		columns := 0
+		for _, c := range out[i].Cells {
+			columns = max(columns, c.Col+c.ColSpan)
+		}
+		for k := range out[i].Cells {
+			c := &out[i].Cells[k]
+			c.Col = columns - c.Col - c.ColSpan
+		}
+	}
+	return out
 }
 
 // spanning is how merged cells are read.
