@@ -274,20 +274,24 @@ func (t *textTable) rowPitch(otherwise float64) float64 {
 	return list[len(list)/2]
 }
 
-// clash reports whether two lines hold values in the same column: numbers are not wrapped.
+// clash reports whether two lines hold values in the same two columns, or the second holds values only, one of them
+// below another: numbers are not wrapped. References in a single column beside text are.
 func (t *textTable) clash(a, b *tableRow) bool {
+	clashes, values := 0, 0
 	for i := range b.frags {
 		c, last := t.columnsOf(&b.frags[i])
 		if c == 0 || c != last || !valueLike(b.frags[i].text()) {
 			continue
 		}
+		values++
 		for k := range a.frags {
 			if first, last := t.columnsOf(&a.frags[k]); first == c && last == c && valueLike(a.frags[k].text()) {
-				return true
+				clashes++
+				break
 			}
 		}
 	}
-	return false
+	return clashes >= 2 || clashes == 1 && values == len(b.frags)
 }
 
 // rulesDivide reports whether there are rules between most rows, so that text between two rules is one row. Where
