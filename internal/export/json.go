@@ -47,6 +47,7 @@ type jsonElement struct {
 	Code       bool          `json:"code,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
 	Continues  bool          `json:"continues,omitempty"`
+	Aside      bool          `json:"aside,omitempty"`
 	Depth      int           `json:"depth,omitempty"`
 	HeaderRows *int          `json:"header_rows,omitempty"`
 	RowGoesOn  bool          `json:"row_continues,omitempty"`
@@ -130,7 +131,7 @@ func known(s string) *string {
 func toJSON(e *document.Element, o option.Options) jsonElement {
 	out := jsonElement{
 		ID: e.ID, Type: e.Kind, PageNumber: e.Page, BBox: corners(e.Box), Content: elementText(e, o),
-		Alt: e.Alt, Code: e.Code, Continues: e.Continues,
+		Alt: e.Alt, Code: e.Code, Continues: e.Continues, Aside: e.Aside,
 	}
 	out.FontName, out.FontSize = predominantFont(e)
 	switch e.Kind {

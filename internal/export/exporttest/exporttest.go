@@ -117,6 +117,7 @@ type jsonElement struct {
 	Alt          string        `json:"alt"`
 	Depth        int           `json:"depth"`
 	Code         bool          `json:"code"`
+	Aside        bool          `json:"aside"`
 	Continues    bool          `json:"continues"`
 	HeaderRows   int           `json:"header_rows"`
 	RowContinues bool          `json:"row_continues"`
@@ -132,7 +133,7 @@ type jsonElement struct {
 }
 
 func (j *jsonElement) element() document.Element {
-	e := document.Element{ID: j.ID, Kind: j.Type, Page: j.Page, Marker: j.Marker, Alt: j.Alt, Code: j.Code, Continues: j.Continues}
+	e := document.Element{ID: j.ID, Kind: j.Type, Page: j.Page, Marker: j.Marker, Alt: j.Alt, Code: j.Code, Aside: j.Aside, Continues: j.Continues}
 	switch j.Type {
 	case document.Table:
 		e.Grid = &document.Grid{Rows: len(j.Rows), HeaderRows: j.HeaderRows, RowContinues: j.RowContinues}
