@@ -125,3 +125,8 @@ func bulletFragment(s smallShape, host *fragment) fragment {
 	p = piece{text: text, box: s.box, base: host.base, size: host.size, font: p.font, color: p.color, object: p.object, runes: 1}
 	return fragment{pieces: []piece{p}, box: s.box, base: host.base, size: host.size, runes: 1, order: host.order}
 }
+
+// outsideTables leaves out the bullets in tables and figures, which have taken the text after them.
+func outsideTables(bullets []fragment, tables []*block) []fragment {
+	return slices.DeleteFunc(bullets, func(b fragment) bool { return inTable(b.box, tables) })
+}

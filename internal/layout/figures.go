@@ -35,10 +35,10 @@ const (
 
 // findFigures finds the charts and diagrams among a page's paths, takes the text in and around them that labels them
 // out of the flow, and gives them as blocks with the fragments that remain. Without that, labels scatter over
-// headings, tables and paragraphs. Its cost is n log n in fragments and linear in the area that paths cover.
-func findFigures(c *document.Content, f frame, tables []*block, frags, turned []fragment, fonts []document.Font) (figures []*block, rest, restTurned []fragment) {
+// headings, tables and paragraphs. Paths that are bullets belong to lists. Its cost is n log n in fragments and linear in the area that paths cover.
+func findFigures(c *document.Content, f frame, tables []*block, bullets, frags, turned []fragment, fonts []document.Font) (figures []*block, rest, restTurned []fragment) {
 	body := usualFragmentSize(frags)
-	for _, d := range findDrawings(c, f, tables) {
+	for _, d := range findDrawings(c, f, tables, bullets) {
 		inside, outside := fragmentsIn(frags, d.box)
 		if !d.figure(inside, f) {
 			continue
@@ -60,9 +60,13 @@ func usualFragmentSize(frags []fragment) float64 {
 	return usualSize(atomsOf(frags, nil))
 }
 
-// findDrawings clusters the paths and pictures of a page that are part of no table.
-func findDrawings(c *document.Content, f frame, tables []*block) []drawing {
+// findDrawings clusters the paths and pictures of a page that are part of no table and no bullets.
+func findDrawings(c *document.Content, f frame, tables []*block, bullets []fragment) []drawing {
 	g := newClusterGrid(f)
+	taken := make(map[document.Box]bool, len(bullets))
+	for i := range bullets {
+		taken[bullets[i].box] = true
+	}
 	type item struct {
 		box   document.Box
 		kind  document.RuleKind
@@ -83,7 +87,7 @@ func findDrawings(c *document.Content, f frame, tables []*block) []drawing {
 		r := &c.Rules[i]
 		b := f.box(r.Box)
 		const across = 0.85 // of the page's width: a rule under its head, over its notes
-		if !visible(r, b, f) || r.Kind != document.RuleCurve && b.Height() < snapDistance && b.Width() > across*f.width {
+		if !visible(r, b, f) || taken[b] || r.Kind != document.RuleCurve && b.Height() < snapDistance && b.Width() > across*f.width {
 			continue
 		}
 		if !add(b, r.Kind, 0) {
@@ -91,7 +95,7 @@ func findDrawings(c *document.Content, f frame, tables []*block) []drawing {
 		}
 	}
 	for i := range c.Images {
-		if !add(f.box(c.Images[i].Box), document.RuleFill, i+1) {
+		if b := f.box(c.Images[i].Box); !taken[b] && !add(b, document.RuleFill, i+1) {
 			return nil
 		}
 	}

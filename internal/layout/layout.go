@@ -86,13 +86,14 @@ func (a *Analyzer) Add(c *document.Content) {
 	trace.found(broken, "between broken rules")
 	tables = append(tables, broken...)
 	rest, turned = settleTurned(rest, turned)
-	figures, rest, turned := findFigures(c, f, tables, rest, turned, fonts)
+	bullets := drawnBullets(c, f, rest) // first: a list on a coloured panel is no chart
+	figures, rest, turned := findFigures(c, f, tables, bullets, rest, turned, fonts)
 	trace.found(figures, "drawn")
 	tables = append(tables, figures...)
 	framed, rest := survey.framedTables(rest, tables)
 	trace.found(framed, "framed")
 	tables = append(tables, framed...)
-	rest = append(rest, drawnBullets(c, f, rest)...)
+	rest = append(rest, outsideTables(bullets, tables)...)
 	p := &page{number: c.Number, width: c.Width, height: c.Height, frame: f}
 	p.edgeRules(e, f)
 	leaves := a.readingOrder(atomsOf(rest, tables), survey)
