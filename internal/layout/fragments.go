@@ -381,7 +381,8 @@ func mergeRow(out []fragment, frags []fragment, row []int) []fragment {
 	cur := frags[row[0]]
 	for _, i := range row[1:] {
 		next := frags[i]
-		em := math.Max(cur.size, next.size)
+		// What stands side by side counts: a drop initial before the line does not bridge the gutter after it.
+		em := math.Max(cur.pieces[len(cur.pieces)-1].size, next.size)
 		gap := next.box.Left - cur.box.Right
 		if gap > fragmentGap*em || gap < -0.3*em || !onLine(cur.base, cur.size, next.base, next.size) {
 			out = append(out, cur)
