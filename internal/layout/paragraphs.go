@@ -277,9 +277,28 @@ func (p *paragrapher) indentStarts(i int, cur *block) bool {
 	}
 	d := l.box.Left - body
 	if d > indent*em {
-		return true
+		return !p.hangs(i, cur)
 	}
 	return len(cur.lines) > 1 && d < -indent*em
+}
+
+// hangs reports whether line i, which is set in, goes on the single line of cur, as in a bibliography or after the
+// number of a clause: that line had no room for more and either ends within a sentence or was set out itself. Where
+// paragraphs begin with an indent, the line before one ends a sentence and is set in or follows lines at its edge.
+func (p *paragrapher) hangs(i int, cur *block) bool {
+	const (
+		deepest = 6.0 // ems, by which text hangs behind a number at most
+		apart   = 1.7 // ems between the baselines of one paragraph, at most
+	)
+	prev, l := &p.lines[i-1], &p.lines[i]
+	em := math.Max(l.size, 1)
+	if len(cur.lines) > 1 || l.box.Left-prev.box.Left > deepest*em || l.base-prev.base > apart*em || p.localRight(i)-prev.box.Right > 0.3*em+l.firstWord() {
+		return false
+	}
+	if !sentenceEnds(prev.last()) {
+		return true
+	}
+	return i > 1 && math.Abs(p.lines[i-2].box.Left-l.box.Left) < 0.3*em
 }
 
 // centred reports whether two lines have their middle, but not their edges, in common.
