@@ -3,6 +3,8 @@ package export_test
 import (
 	"bytes"
 	"errors"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -98,6 +100,31 @@ func TestWrite(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	t.Run("a list over many pages is joined in time that grows with its length", func(t *testing.T) {
+		allocated := func(pages int) uint64 {
+			d := listOverPages(pages)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if err := export.Write(io.Discard, option.Text, d, option.Default()); err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		if few, many := allocated(200), allocated(1600); many > 16*few {
+			t.Errorf("%d bytes for 200 pages, %d for 1600", few, many)
+		}
+	})
+	t.Run("joining leaves the document as it is", func(t *testing.T) {
+		d := listOverPages(3)
+		first := write(t, option.Markdown, d, option.Default())
+		if diff := cmp.Diff(listOverPages(3), d); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff("- item\n  - inner\n  - more\n  - inner goes on\n  - more\n  - inner\n\n---\n\n---\n", first); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("headings begin at the first level, or after a title at the second", func(t *testing.T) {
 		d := &document.Document{Pages: []document.Page{page(1, "A", "B")}}
 		for i := range d.Pages[0].Elements {
@@ -164,6 +191,34 @@ func page(number int, paragraphs ...string) document.Page {
 		p.Elements = append(p.Elements, document.Element{Kind: document.Paragraph, Page: number, Lines: lines(s)})
 	}
 	return p
+}
+
+// listOverPages is a list in a list that goes on over pages; from the third on, they begin within an item. Its slices
+// have room behind them that is not free to be written to.
+func listOverPages(pages int) *document.Document {
+	d := &document.Document{Pages: make([]document.Page, pages)}
+	for i := range d.Pages {
+		item := func(s string) document.Element {
+			all := append(lines(s), lines("not of this item")...)
+			return document.Element{Kind: document.ListItem, Page: i + 1, Marker: "•", Lines: all[:1]}
+		}
+		list := document.Element{Kind: document.List, Page: i + 1, Children: []document.Element{item("more"), item("inner")}}
+		d.Pages[i].Number = i + 1
+		if i == 0 {
+			outer := item("item")
+			list.Children = list.Children[1:]
+			outer.Children = []document.Element{list}
+			d.Pages[i].Elements = []document.Element{{Kind: document.List, Page: 1, Children: []document.Element{outer}}}
+			continue
+		}
+		rest := document.Element{Kind: document.Paragraph, Page: i + 1, Continues: true, Lines: lines("goes on")}
+		list.Continues, list.Level = true, 1
+		d.Pages[i].Elements = []document.Element{list}
+		if i > 1 {
+			d.Pages[i].Elements = []document.Element{rest, list}
+		}
+	}
+	return d
 }
 
 func oneParagraph(s string) *document.Document {

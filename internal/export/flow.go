@@ -36,6 +36,9 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 				}
 				joined := *e.Grid
 				joined.Cells = slices.Clone(joined.Cells)
+				for k := range joined.Cells {
+					joined.Cells[k].Lines = slices.Clip(joined.Cells[k].Lines)
+				}
 				e.Grid = &joined
 				list = append(list, e)
 				table = &list[len(list)-1]
@@ -50,9 +53,10 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 			}
 			if e.Continues && open != nil && e.Kind != document.List {
 				joints[open.ID] = append(joints[open.ID], joint{e.ID, e.Page, len(open.Lines)})
-				open.Lines = append(slices.Clip(open.Lines), e.Lines...)
+				open.Lines = append(open.Lines, e.Lines...)
 				continue
 			}
+			e.Lines = slices.Clip(e.Lines) // so that what is appended to them goes elsewhere
 			list = append(list, e)
 			if e.Aside {
 				continue
@@ -63,6 +67,7 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 			case document.List:
 				items = &list[len(list)-1]
 				items.Children = slices.Clone(items.Children)
+				ownLast(items)
 				open = openItem(items)
 			case document.Heading:
 				open, items = nil, nil
@@ -82,29 +87,52 @@ func openItem(list *document.Element) *document.Element {
 	return &list.Children[n-1]
 }
 
-// appendList adds the items of part to list or to the last of the lists in it, as part.Level says, and gives the item
-// in which text may go on. The children of list are its own; part stays as it is.
-func appendList(list, part *document.Element) *document.Element {
-	for range part.Level {
-		n := len(list.Children)
-		if n == 0 {
-			break
-		}
-		item := &list.Children[n-1]
-		k := len(item.Children)
-		if k == 0 || item.Children[k-1].Kind != document.List {
-			break
+// ownLast gives the last item of a list, and the last items of the lists that end it, slices of their own: they are what
+// later parts are joined to. The children of list are its own already.
+func ownLast(list *document.Element) {
+	for len(list.Children) > 0 {
+		item := &list.Children[len(list.Children)-1]
+		item.Lines = slices.Clip(item.Lines)
+		if list = lastList(item); list == nil {
+			return
 		}
 		item.Children = slices.Clone(item.Children)
-		list = &item.Children[k-1]
+		list = lastList(item)
 		list.Children = slices.Clone(list.Children)
 	}
-	list.Children = append(slices.Clip(list.Children), part.Children...)
+}
+
+// lastList is the list that ends an item, nil when there is none.
+func lastList(item *document.Element) *document.Element {
+	k := len(item.Children)
+	if k == 0 || item.Children[k-1].Kind != document.List {
+		return nil
+	}
+	return &item.Children[k-1]
+}
+
+// appendList adds the items of part to list or to the last of the lists in it, as part.Level says, and gives the item
+// in which text may go on. ownLast has been at list; part stays as it is. It copies part only, so that a list over
+// many pages takes time in proportion to its length.
+func appendList(list, part *document.Element) *document.Element {
+	for range part.Level {
+		if len(list.Children) == 0 {
+			break
+		}
+		inner := lastList(&list.Children[len(list.Children)-1])
+		if inner == nil {
+			break
+		}
+		list = inner
+	}
+	list.Children = append(list.Children, part.Children...)
+	ownLast(list)
 	return openItem(list)
 }
 
 // appendGrid adds the rows of part, which goes on from it, to a table: without its titles, and a row that the page's
-// end cut in two made whole. It gives the row in which part begins. part stays as it is.
+// end cut in two made whole. It gives the row in which part begins. The cells of table are its own, and their lines have no
+// room behind them that is another's. part stays as it is.
 func appendGrid(table, part *document.Grid) (at int) {
 	first := part.HeaderRows // the first row of part that counts
 	at = table.Rows
@@ -117,12 +145,13 @@ func appendGrid(table, part *document.Grid) (at int) {
 		}
 		if c.Row == first && at < table.Rows {
 			if whole := cellAt(table, at, c.Col); whole != nil {
-				whole.Lines = append(slices.Clip(whole.Lines), c.Lines...)
+				whole.Lines = append(whole.Lines, c.Lines...)
 				whole.RowSpan = max(whole.RowSpan, at+c.RowSpan-whole.Row)
 				continue
 			}
 		}
 		c.Row += at - first
+		c.Lines = slices.Clip(c.Lines)
 		table.Cells = append(table.Cells, c)
 	}
 	table.Rows = at + part.Rows - first
