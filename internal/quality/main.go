@@ -3,7 +3,6 @@
 // the repository, in the folder -shared; what is not there is skipped, saying so.
 //
 //	go run ./internal/quality [-shared DIR] [-keep DIR] [-tables default|cluster] [-per-doc] [-update] [SECTION…]
-//	go run ./internal/quality -tables-f1 N [-shared DIR] [-tables default|cluster]
 //	go run ./internal/quality -peers -ragify FILE [-peer-jar FILE] [-runs N] [-shared DIR]
 //
 // Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
@@ -52,7 +51,6 @@ func asChild() bool {
 type settings struct {
 	shared, keep, tables, baseline string
 	perDoc, update                 bool
-	tablesF1                       int
 	sections                       []string
 	comparePeers                   bool
 	peers                          peerSettings
@@ -68,11 +66,10 @@ func parseSettings(args []string) (settings, error) {
 	flags := flag.NewFlagSet("quality", flag.ContinueOnError)
 	flags.StringVar(&s.shared, "shared", filepath.Join("..", "shared"), "folder that holds bench and corpus")
 	flags.StringVar(&s.keep, "keep", "", "keep the Markdown in this folder")
-	flags.StringVar(&s.tables, "tables", "default", "table_method: default or cluster")
+	flags.StringVar(&s.tables, "tables", "default", "table_method of the sections one-page and long: default or cluster")
 	flags.StringVar(&s.baseline, "baseline", filepath.Join("internal", "quality", "baseline.json"), "file with the values to compare with")
 	flags.BoolVar(&s.update, "update", false, "make what comes out now the baseline")
 	flags.BoolVar(&s.perDoc, "per-doc", false, "a line for each document, worst first, and not only for the ten worst")
-	flags.IntVar(&s.tablesF1, "tables-f1", 0, "score the folder corpus/tables instead and list this many of its worst documents")
 	flags.BoolVar(&s.comparePeers, "peers", false, "compare the program -ragify with other programs instead")
 	flags.StringVar(&s.peers.ragify, "ragify", filepath.Join("bin", "ragify"), "the program for -peers")
 	flags.StringVar(&s.peers.jar, "peer-jar", "", "opendataloader's jar for -peers")
@@ -113,9 +110,6 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	if s.tablesF1 > 0 {
-		return skipAbsent(out, scoreTables(ctx, e, filepath.Join(s.shared, "corpus", "tables"), s.tables, s.tablesF1, out))
-	}
 	base, err := readBaseline(s.baseline)
 	if err != nil {
 		return err

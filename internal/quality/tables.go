@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -25,25 +24,14 @@ type tableScore struct {
 	tally       tally
 }
 
-// scoreTables converts the documents of dir (a folder with an index.tsv of expected tables) with a table_method, and
-// prints how well the cell adjacency relations of their tables are found: for each collection and for all, precision,
-// recall and F1 as means over documents, F1 over the relations of all documents together, and the worst documents.
+// tableSection converts the documents of dir (a folder with an index.tsv of expected tables) with a table_method, and
+// tells how well the cell adjacency relations of their tables are found; the collections are its groups.
 //
 // The variant of the competition's measure: texts are compared without white space and special characters, exactly.
 // Where a document's tables are all known with their merged cells (ICDAR 2013), each expected table is matched with at
 // most one of its page, and tables that are none count against precision. The expectations of Tabula and Camelot are
 // rows of strings, often of a part of the page: found tables are cut to that part and flattened like them, and only
 // those that have something in common with the expectation count.
-func scoreTables(ctx context.Context, e *engine.Engine, dir, method string, worst int, out io.Writer) error {
-	scores, err := tableScores(ctx, e, dir, method)
-	if err != nil {
-		return err
-	}
-	printTables(scores, worst, out)
-	return nil
-}
-
-// tableSection is the same as a section: the collections are its groups.
 func tableSection(ctx context.Context, e *engine.Engine, dir, method string) (section, error) {
 	scores, err := tableScores(ctx, e, dir, method)
 	if err != nil {
@@ -101,41 +89,6 @@ func tableScores(ctx context.Context, e *engine.Engine, dir, method string) ([]t
 		scores = append(scores, tableScore{list[i].name, list[i].group, list[i].score(&r)})
 	}
 	return scores, nil
-}
-
-// printTables prints the means of each group and of all, and the worst documents.
-func printTables(scores []tableScore, worst int, out io.Writer) {
-	groups := make(map[string][]tableScore)
-	for _, s := range scores {
-		groups[s.group] = append(groups[s.group], s)
-	}
-	const all = "all tables"
-	names := append(slices.Sorted(maps.Keys(groups)), all)
-	groups[all] = scores
-	for _, name := range names {
-		var p, r, f float64
-		var sum tally
-		for _, s := range groups[name] {
-			p, r, f, sum = p+s.tally.precision(), r+s.tally.recall(), f+s.tally.f1(), sum.add(s.tally)
-		}
-		n := float64(max(len(groups[name]), 1))
-		fmt.Fprintf(out, "%-11s  n=%d cell adjacency F1 %.4f (P %.4f, R %.4f, all relations together F1 %.4f)\n",
-			name, len(groups[name]), f/n, p/n, r/n, sum.f1())
-	}
-	sorted := slices.Clone(scores)
-	slices.SortStableFunc(sorted, func(a, b tableScore) int {
-		switch x, y := a.tally.f1(), b.tally.f1(); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	for _, s := range sorted[:min(worst, len(sorted))] {
-		fmt.Fprintf(out, "  %-45s F1 %.3f  P %.3f  R %.3f  %d expected, %d found, %d correct\n",
-			s.name, s.tally.f1(), s.tally.precision(), s.tally.recall(), s.tally.expected, s.tally.found, s.tally.correct)
-	}
 }
 
 // result is what the evaluator reads of the JSON output.
