@@ -217,7 +217,7 @@ func distinct(inputs []input) ([]input, error) {
 		other, ok := seen[in.stem]
 		if ok && filepath.Clean(other) != filepath.Clean(in.path) {
 			return nil, usagef("%s and %s would both be written to %s: convert them apart, or give a folder that holds both",
-				other, in.path, in.stem)
+				shown(other), shown(in.path), shown(in.stem))
 		}
 		if !ok {
 			seen[in.stem] = in.path
@@ -325,7 +325,7 @@ func (c converter) convert(ctx context.Context, i int, in input) (_ []document.W
 		}
 	}
 	if c.debugDir != "" {
-		c.report.line("%s: see %s", in.path, filepath.Join(r.DebugDir, workbench.IndexName))
+		c.report.line("%s: see %s", shown(in.path), shown(filepath.Join(r.DebugDir, workbench.IndexName)))
 	}
 	return res.Warnings, nil
 }
@@ -389,7 +389,7 @@ func (r *reporter) page(done, total int) {
 // finished is told how the conversion of a file ended.
 func (r *reporter) finished(path string, warnings []document.Warning, err error) {
 	for _, w := range warnings {
-		r.line("%s: warning: %s%s", path, w.Message, pageList(w.Pages))
+		r.line("%s: warning: %s%s", shown(path), w.Message, pageList(w.Pages))
 	}
 	if err != nil {
 		r.failure(path, err)
@@ -405,7 +405,7 @@ func (r *reporter) finished(path string, warnings []document.Warning, err error)
 }
 
 func (r *reporter) failure(path string, err error) {
-	r.line("%s: %s", path, sentence(err))
+	r.line("%s: %s", shown(path), sentence(err))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed++

@@ -70,6 +70,18 @@ func TestParse(t *testing.T) {
 			t.Errorf("files %v, want one.md alone", left)
 		}
 	})
+	t.Run("names of files command no terminal, and messages stay a line each", func(t *testing.T) {
+		name := "two\nlines \x1b[2J.pdf"
+		hostile := write(t, name, pdftest.Pages(1))
+		out, drawn := t.TempDir(), t.TempDir()
+		o := ragify(t, env, "parse", "-o", out, "--debug", drawn, hostile, "not\nthere.pdf")
+		if o.code != exitFailure || strings.Count(o.stderr, "\n") != 2 || strings.Contains(o.stderr, "\x1b") {
+			t.Errorf("exit status %d, standard error %q", o.code, o.stderr)
+		}
+		if diff := cmp.Diff([]string{strings.TrimSuffix(name, ".pdf") + ".md"}, tree(t, out)); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("a link to a folder is the folder, and a file named twice is made once", func(t *testing.T) {
 		dir, out := t.TempDir(), t.TempDir()
 		link := filepath.Join(t.TempDir(), "link")
