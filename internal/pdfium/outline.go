@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -44,17 +46,29 @@ func (r *Runtime) beginCached(ctx context.Context, rc wazero.RuntimeConfig, dir 
 	return nil
 }
 
-// fingerprint tells a module from other versions of it: the same outline may belong to different bodies.
+// fingerprint tells compiled code from that of other versions of the module, as the same outline may belong to different
+// bodies, and of other compilers: wazero takes none but its own version's, and a test has another than a built program.
 func fingerprint(module []byte) string {
-	return fmt.Sprintf("%08x-%d", crc32.Checksum(module, crc32.MakeTable(crc32.Castagnoli)), len(module))
+	return fmt.Sprintf("%08x-%d-%s-%s", crc32.Checksum(module, crc32.MakeTable(crc32.Castagnoli)), len(module), wazeroVersion(), runtime.GOARCH)
+}
+
+// wazeroVersion is the version of wazero that the build names; "dev", as in wazero, where it names none, as in tests.
+func wazeroVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/tetratelabs/wazero" {
+				return dep.Version
+			}
+		}
+	}
+	return "dev"
 }
 
 // keepOutline makes the cache fast: the compiled code that is in the cache whole, for the outline.
 func keepOutline(ctx context.Context, rc wazero.RuntimeConfig, whole, fast string, outline []byte) error {
 	code, err := cachedFile(whole)
 	if err != nil {
-		// Code for more than one processor: which is ours cannot be told. The next start begins anew.
-		return errors.Join(emptyCache(whole), ctx.Err())
+		return err // code for more than one processor: which is ours cannot be told
 	}
 	temp := fast + ".new"
 	if err := os.RemoveAll(temp); err != nil {

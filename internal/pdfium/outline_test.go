@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -135,4 +136,29 @@ func TestStartFromOutline(t *testing.T) {
 			}
 		})
 	}
+	t.Run("compiled code that is not ours is left alone", func(t *testing.T) {
+		other := filepath.Join(dir, below, "wazero-other", "code")
+		err := errors.Join(os.Mkdir(filepath.Dir(other), 0o700), os.WriteFile(other, []byte("code"), 0o600), os.RemoveAll(filepath.Dir(filepath.Dir(outline))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := modified(t, whole, dir, below)
+		start(dir)
+		if _, err := os.Stat(other); err != nil {
+			t.Error(err)
+		}
+		if after := modified(t, whole, dir, below); !after.Equal(before) {
+			t.Errorf("the module was compiled again: %v, was %v", after, before)
+		}
+	})
+}
+
+// modified is when the copy of whole below dir was written.
+func modified(t *testing.T, whole, dir, below string) time.Time {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(dir, below, filepath.Base(filepath.Dir(whole)), filepath.Base(whole)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ModTime()
 }
