@@ -104,10 +104,6 @@ type tally struct {
 	expected, found, correct int
 }
 
-func (t tally) add(o tally) tally {
-	return tally{t.expected + o.expected, t.found + o.found, t.correct + o.correct}
-}
-
 func (t tally) precision() float64 { return share(t.correct, t.found) }
 func (t tally) recall() float64    { return share(t.correct, t.expected) }
 
