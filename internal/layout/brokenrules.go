@@ -81,6 +81,13 @@ func appendBroken(out []brokenRule, pieces []edge) []brokenRule {
 // column. It gives them with the fragments that are in none.
 func (s *surveyor) brokenRuleTables(rules []brokenRule, frags []fragment, taken []*block) (tables []*block, rest []fragment) {
 	rest = frags
+	if len(rules) == 0 {
+		return nil, rest
+	}
+	var regions []region
+	for _, r := range s.ruledRegions() {
+		regions = append(regions, r.divide(frags)...)
+	}
 	for _, r := range rules {
 		head := r.head(rest)
 		if head.columns == nil || overlapsTable(head.box, taken) || overlapsTable(head.box, tables) {
@@ -92,13 +99,36 @@ func (s *surveyor) brokenRuleTables(rules []brokenRule, frags []fragment, taken 
 		}
 		t.columns[0].from, t.columns[len(t.columns)-1].to = head.box.Left, head.box.Right
 		b := t.block()
-		if overlapsTable(b.box, taken) || overlapsTable(b.box, tables) {
+		if overlapsTable(b.box, taken) || overlapsTable(b.box, tables) || r.goesOn(b.box.Bottom, regions, left) {
 			continue
 		}
 		b.shape.ruled = true
 		tables, rest = append(tables, b), left
 	}
 	return tables, rest
+}
+
+// goesOn reports whether what was read at a rule, down to y bottom, is only a part of a table between rules that are as
+// wide or wider: one of them closes it farther down, after more text, or the rule is itself the one that closes it. Names
+// of groups stand in lines of their own there, and end what keeps to the columns of a rule.
+func (r brokenRule) goesOn(bottom float64, regions []region, rest []fragment) bool {
+	const (
+		same   = 3.0 // points by which the ends and heights of rules may differ
+		closed = 3   // rules: above and below the titles, and below the table
+	)
+	for _, g := range regions {
+		last := g.ys[len(g.ys)-1]
+		if g.left > r.from+same || g.right < r.to-same || g.ys[0] > r.y+same || last < r.y-same {
+			continue
+		}
+		if last <= r.y+same && len(g.ys) >= closed {
+			return true
+		}
+		if below, _ := splitByBox(rest, document.Box{Left: g.left, Top: bottom, Right: g.right, Bottom: last}); len(below) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // head is the row of titles that stands on a broken rule, as if it had backgrounds, or when nothing does, the row below
