@@ -103,7 +103,7 @@ func (r region) outside(frags []*fragment) bool {
 			last = math.Inf(-1)
 			continue
 		}
-		if f.size > larger*em || tableCaption.MatchString(f.text()) {
+		if text := f.text(); f.size > larger*em || tableCaption.MatchString(text) || captionStart.MatchString(text) {
 			return true
 		}
 		if f.base-last <= leading*em {
@@ -207,13 +207,17 @@ func (s *surveyor) ruledTextTable(r region, frags []fragment) *textTable {
 	return t
 }
 
-// narrowGutters leaves of each gutter what the titles above y end leave free that reach into it: they may be wider than
-// the cells below. Those that cover it lie across.
+// narrowGutters leaves of each gutter what two kinds of lines leave free that reach into it: the titles above y end, which
+// may be wider than the cells below, and a row's name that is so long that its value stands but a space behind it.
+// Those that cover the gutter lie across.
 func narrowGutters(gutters []interval, frags []fragment, end float64) {
 	for k := range gutters {
 		g := gutters[k]
 		for i := range frags {
 			if frags[i].base >= end {
+				if x, ok := frags[i].valueBehind(gutters[k]); ok {
+					g.from = math.Max(g.from, x)
+				}
 				continue
 			}
 			switch b := frags[i].box; {
@@ -227,6 +231,19 @@ func narrowGutters(gutters []interval, frags []fragment, end float64) {
 			gutters[k] = g
 		}
 	}
+}
+
+// valueBehind gives the right end, inside a gutter, of words behind which a single value stands at the gutter's other side.
+func (f *fragment) valueBehind(gutter interval) (x float64, ok bool) {
+	const edge = 0.1 // ems by which the value may reach into the gutter
+	n := len(f.pieces)
+	if n < 2 {
+		return 0, false
+	}
+	before, last := &f.pieces[n-2], &f.pieces[n-1]
+	x = before.box.Right
+	return x, !last.glue && valueLike(last.text) && !numberLike(before.text) &&
+		x > gutter.from && x < gutter.to && last.box.Left >= gutter.to-edge*f.size
 }
 
 // headEnd is the y of the rule below the column titles, negative infinity when there is none: the first rule that text

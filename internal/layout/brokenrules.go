@@ -99,7 +99,7 @@ func (s *surveyor) brokenRuleTables(rules []brokenRule, frags []fragment, taken 
 		}
 		t.columns[0].from, t.columns[len(t.columns)-1].to = head.box.Left, head.box.Right
 		b := t.block()
-		if overlapsTable(b.box, taken) || overlapsTable(b.box, tables) || r.goesOn(b.box.Bottom, regions, left) {
+		if overlapsTable(b.box, taken) || overlapsTable(b.box, tables) || r.goesOn(b.box.Bottom, regions, rules, left) {
 			continue
 		}
 		b.shape.ruled = true
@@ -109,17 +109,21 @@ func (s *surveyor) brokenRuleTables(rules []brokenRule, frags []fragment, taken 
 }
 
 // goesOn reports whether what was read at a rule, down to y bottom, is only a part of a table between rules that are as
-// wide or wider: one of them closes it farther down, after more text, or the rule is itself the one that closes it. Names
-// of groups stand in lines of their own there, and end what keeps to the columns of a rule.
-func (r brokenRule) goesOn(bottom float64, regions []region, rest []fragment) bool {
+// wide, or reach over a column of names at the left, too: one of them closes it farther down, after more text, or the
+// rule is itself the one that closes it. Names of groups stand in lines of their own there, and end what keeps to the
+// columns of a rule.
+func (r brokenRule) goesOn(bottom float64, regions []region, rules []brokenRule, rest []fragment) bool {
 	const (
 		same   = 3.0 // points by which the ends and heights of rules may differ
 		closed = 3   // rules: above and below the titles, and below the table
 	)
 	for _, g := range regions {
 		last := g.ys[len(g.ys)-1]
-		if g.left > r.from+same || g.right < r.to-same || g.ys[0] > r.y+same || last < r.y-same {
+		if g.left > r.from+same || math.Abs(g.right-r.to) > same || g.ys[0] > r.y+same || last < r.y-same {
 			continue
+		}
+		if slices.ContainsFunc(rules, func(o brokenRule) bool { return o.y > g.ys[0]-same && o.y < last+same && !r.agrees(o) }) {
+			continue // tables with columns of their own stand close together
 		}
 		if last <= r.y+same && len(g.ys) >= closed {
 			return true
@@ -129,6 +133,21 @@ func (r brokenRule) goesOn(bottom float64, regions []region, rest []fragment) bo
 		}
 	}
 	return false
+}
+
+// agrees reports whether two rules can belong to one table: where both are, the joints of one are among those of the
+// other, which may be below titles over several columns.
+func (r brokenRule) agrees(o brokenRule) bool {
+	const same = 2.0 // points
+	among := func(a, b brokenRule) bool {
+		for _, x := range a.joints {
+			if x > b.from+same && x < b.to-same && !slices.ContainsFunc(b.joints, func(y float64) bool { return math.Abs(x-y) <= same }) {
+				return false
+			}
+		}
+		return true
+	}
+	return among(r, o) || among(o, r)
 }
 
 // head is the row of titles that stands on a broken rule, as if it had backgrounds, or when nothing does, the row below

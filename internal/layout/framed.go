@@ -300,6 +300,8 @@ func splitAtTitles(content []atom, gutters []interval) [][]atom {
 		larger = 1.12 // times the usual size: headings differ by an eighth and more
 		// A space that no row of a table leaves: both in ems and in usual distances of rows.
 		wideEms, widePitch = 4.0, 2.5
+		// widest space in ems, however far the few lines of a page stand apart: rows that high hold more lines.
+		widest = 10.0
 	)
 	sorted := slices.Clone(content)
 	slices.SortStableFunc(sorted, func(a, b atom) int { return compare(a.bottom, b.bottom) })
@@ -329,7 +331,7 @@ func splitAtTitles(content []atom, gutters []interval) [][]atom {
 				ends = append(ends, t.rows[i-1].base)
 			}
 			ends = append(ends, t.rows[i].base)
-		case !first && t.rows[i].base-t.rows[i-1].base > math.Max(wideEms*t.size, widePitch*pitch):
+		case !first && t.rows[i].base-t.rows[i-1].base > math.Max(wideEms*t.size, math.Min(widePitch*pitch, widest*t.size)):
 			ends = append(ends, t.rows[i-1].base)
 		}
 	}
