@@ -24,7 +24,7 @@ type evidence struct {
 // often hold numbers.
 func (t *textTable) convincing(e evidence) bool {
 	rows, cols := len(t.rows), len(t.columns)
-	if rows < 2 || cols < 2 || e.drawings > 2*rows || e.bars >= 2 && !e.headed || !t.looksTabular(e.caption) {
+	if rows < 2 || cols < 2 || e.drawings > 2*rows || e.bars >= 2 && !e.headed || !e.framed && t.rowsOfCells() < 2 || !t.looksTabular(e.caption) {
 		return false
 	}
 	s := t.measure()
@@ -49,6 +49,18 @@ func (t *textTable) convincing(e evidence) bool {
 		return s.regular >= 0.8 && (support >= 2 || cols >= 4 && s.boldHeader && s.numeric >= 0.75)
 	}
 	return s.regular >= 0.6 && (s.numeric >= 0.4 && (s.meanRunes <= 25 || cols >= 4) || support >= 1) && s.meanRunes <= 45
+}
+
+// rowsOfCells counts the rows with text in several columns. Lines below a single such row, such as the two ends of a
+// running head, are in no columns.
+func (t *textTable) rowsOfCells() int {
+	n := 0
+	for i := range t.rows {
+		if t.rows[i].count > 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // tableStats describe the cells of a textTable.
