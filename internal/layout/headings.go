@@ -264,7 +264,9 @@ func headingLike(b, prev, next *block, text body) bool {
 	if b.runes > longestHeading || b.lineCount > mostHeadingLines || b.letters < 2 || b.kind == document.ListItem && b.mark.kind == bulletMark {
 		return false
 	}
-	if captionStart.MatchString(b.text) || sourceStart.MatchString(b.text) || address.MatchString(b.text) {
+	ratio := b.style.size / text.size
+	larger := ratio >= largerRatio
+	if !larger && (ratio < slightlyRatio || next == nil || b.above < leastAbove) {
 		return false
 	}
 	if strings.ContainsRune(",;", b.last) || b.letters*2 <= b.runes {
@@ -273,7 +275,9 @@ func headingLike(b, prev, next *block, text body) bool {
 	if strings.ContainsRune("*†‡", b.first) || strings.ContainsRune(b.text, '_') {
 		return false // notes, and names of things
 	}
-	ratio := b.style.size / text.size
+	if captionStart.MatchString(b.text) || sourceStart.MatchString(b.text) || address.MatchString(b.text) {
+		return false
+	}
 	numbered := numbering.MatchString(b.text)
 	if unicode.IsLower(b.first) && !numbered && ratio < titleRatio {
 		return false
@@ -281,11 +285,8 @@ func headingLike(b, prev, next *block, text body) bool {
 	if b.last == ':' && !b.style.bold && !b.style.caps && !numbered {
 		return false // it introduces what follows
 	}
-	if ratio >= largerRatio {
+	if larger {
 		return !(b.lineCount >= 3 && b.last == '.') && b.runes <= longestHeading
-	}
-	if ratio < slightlyRatio || next == nil || b.above < leastAbove {
-		return false
 	}
 	if b.style.bold && !text.bold || b.style.caps && !text.caps && !b.linked {
 		if b.last == '.' && !numbered || b.lineCount > 2 || sentences.MatchString(b.text) {
