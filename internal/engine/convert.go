@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bufio"
 	"errors"
 	"os"
 	"path/filepath"
@@ -35,7 +34,7 @@ func (s *server) convert(file *pdfium.File, r request) (Result, error) {
 	}
 	result := Result{Pages: file.NumPages(), Warnings: doc.Warnings}
 	for _, f := range o.Format {
-		out, err := writeOutput(r.OutDir, r.Stem, f, doc, o)
+		out, err := s.writeOutput(r.OutDir, r.Stem, f, doc, o)
 		if err != nil {
 			return Result{}, err
 		}
@@ -101,17 +100,17 @@ func dropOffPage(c *document.Content) {
 }
 
 // writeOutput writes one format's file.
-func writeOutput(dir, stem string, f option.Format, doc *document.Document, o option.Options) (out Output, err error) {
+func (s *server) writeOutput(dir, stem string, f option.Format, doc *document.Document, o option.Options) (out Output, err error) {
 	out = Output{Format: f, Name: stem + export.Extension(f), Type: export.MediaType(f)}
 	defer fault.Op(&err, "engine.writeOutput(%s)", out.Name)
 	file, err := os.OpenFile(filepath.Join(dir, out.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return Output{}, err
 	}
-	w := bufio.NewWriterSize(file, 256<<10)
-	err = export.Write(w, f, doc, o)
+	s.writer.Reset(file)
+	err = export.Write(s.writer, f, doc, o)
 	if err == nil {
-		err = w.Flush()
+		err = s.writer.Flush()
 	}
 	if err == nil {
 		var info os.FileInfo

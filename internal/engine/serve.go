@@ -46,7 +46,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, c ServeConfig) erro
 			c.Exit(0)
 		}
 	}()
-	s := server{out: out}
+	s := server{out: out, writer: bufio.NewWriterSize(nil, 256<<10)}
 	defer s.close()
 	for {
 		select {
@@ -85,6 +85,7 @@ type server struct {
 	out     io.Writer
 	pdf     *pdfium.Runtime
 	content document.Content // reused from page to page
+	writer  *bufio.Writer    // of the result at hand, reused: its buffer is larger than most results
 }
 
 func (s *server) close() {

@@ -43,8 +43,7 @@ type char []byte
 var errCharLayout = errors.New("pdfium: the characters of a page do not lie where they should")
 
 // readChars gives the first count characters of a text page, valid until it is called again.
-func (f *File) readChars(text uint64, count int) charList {
-	i := f.inst
+func (i *instance) readChars(text uint64, count int) charList {
 	if count <= 0 {
 		return nil
 	}
@@ -56,8 +55,8 @@ func (f *File) readChars(text uint64, count int) charList {
 		}
 		return nil
 	}
-	f.chars = append(f.chars[:0], i.read(begin, count*charSize)...)
-	return f.chars
+	i.chars = append(i.chars[:0], i.read(begin, count*charSize)...)
+	return i.chars
 }
 
 func (l charList) at(k int) char { return char(l[k*charSize : (k+1)*charSize]) }

@@ -69,7 +69,7 @@ func compareChars(t *testing.T, r *Runtime, pdf []byte) (n int, kinds map[uint8]
 	i := f.inst
 	text := i.ptr(fnTextLoadPage, page)
 	n = min(i.num(fnTextCountChars, text), 3000)
-	chars := f.readChars(text, n)
+	chars := i.readChars(text, n)
 	for k := range n {
 		c := chars.at(k)
 		kinds[c.kind()]++

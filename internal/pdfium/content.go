@@ -137,7 +137,7 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 	if count > maxGlyphs {
 		count, into.Truncated = maxGlyphs, true
 	}
-	chars := f.readChars(text, count)
+	chars := i.readChars(text, count)
 	count = len(chars) / charSize
 	into.Glyphs = slices.Grow(into.Glyphs, count)
 	f.fonts = f.fonts[:0]

@@ -32,7 +32,6 @@ type File struct {
 	geometry  map[int]geometry // of the pages seen so far, for the outline's targets
 	described map[fontFacts]document.Font
 	fonts     []fontEntry // scratch of Content, as the next one
-	chars     charList
 
 	// For reopening, see refresh.
 	password string

@@ -26,6 +26,7 @@ type instance struct {
 
 	// scratch is the address of a block in the module's memory for output parameters.
 	scratch uint32
+	chars   charList // of the page at hand, reused from page to page and file to file
 
 	readers map[uint32]io.ReaderAt
 	writers map[uint32]io.Writer
