@@ -169,7 +169,7 @@ func (r brokenRule) head(frags []fragment) fillRow {
 		if i == at-1 {
 			limit = near * row[0].size
 		}
-		if last-row[0].base > limit || !r.keeps(row) {
+		if last-row[0].base > limit || !r.keeps(row) || tableCaption.MatchString(lineText(row)) {
 			break
 		}
 		last = row[0].base
