@@ -3,6 +3,7 @@ package layout
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -293,7 +294,7 @@ func separateColumns(left, right []atom) bool {
 	// two form rows. In columns set on a common grid this happens too, but those are prose.
 	const alignedShare = 0.6
 	a, b := measureSide(left), measureSide(right)
-	if a.tables || b.tables || a.prose && b.prose {
+	if a.tables || b.tables || a.prose && b.prose || a.list() && b.list() {
 		return true
 	}
 	if !a.texts && !b.texts {
@@ -327,6 +328,13 @@ type side struct {
 	marks  bool // no row has more than a note's mark
 	texts  bool // some lines are long enough to be text
 	tables bool
+	items  int // rows that begin with a bullet and go on with text
+}
+
+// list reports whether a side is mostly a list: lists beside each other, as on slides, share their baselines.
+func (s *side) list() bool {
+	const lines = 2 // of an item, on average at most
+	return s.items >= 2 && lines*s.items >= len(s.bases)
 }
 
 func measureSide(atoms []atom) side {
@@ -334,6 +342,7 @@ func measureSide(atoms []atom) side {
 	type row struct {
 		base           float64
 		runes, letters int
+		first          *fragment // leftmost
 	}
 	var parts []row
 	total := 0
@@ -343,7 +352,7 @@ func measureSide(atoms []atom) side {
 			continue
 		}
 		n := a.frag.length()
-		parts = append(parts, row{a.frag.base, n, n * a.frag.letters() / max(a.frag.runes, 1)})
+		parts = append(parts, row{a.frag.base, n, n * a.frag.letters() / max(a.frag.runes, 1), a.frag})
 		total += n
 	}
 	slices.SortFunc(parts, func(a, b row) int { return compare(a.base, b.base) })
@@ -352,6 +361,9 @@ func measureSide(atoms []atom) side {
 		if n := len(rows); n > 0 && p.base-rows[n-1].base <= 0.3*s.size {
 			rows[n-1].runes += p.runes
 			rows[n-1].letters += p.letters
+			if p.first.box.Left < rows[n-1].first.box.Left {
+				rows[n-1].first = p.first
+			}
 			continue
 		}
 		rows = append(rows, p)
@@ -361,6 +373,9 @@ func measureSide(atoms []atom) side {
 	for _, r := range rows {
 		s.bases = append(s.bases, r.base)
 		s.marks = s.marks && r.runes <= 3
+		if r.letters > 1 && strings.ContainsRune(bullets, firstRune(r.first.pieces)) {
+			s.items++
+		}
 		if r.runes >= proseRunes && 2*r.letters >= r.runes { // a row of numbers is no line of text
 			long++
 			inLong += r.runes
