@@ -1,12 +1,13 @@
 // Package layout turns what pages show (document.Content) into what they say (document.Document).
 //
-// One page goes through these stages, each in a file of its own: columns of vertical text turned (vertical), bold by
+// One page goes through these stages, each in files of its own: columns of vertical text turned (vertical), bold by
 // strokes (embolden), the frame in which its text is upright and begins at the left (orient, bidi), clean glyphs
-// (glyphs, forms), fragments of lines (fragments, initials, ruby), edges and ruled tables (edges, lattice,
-// tables), charts and diagrams (figures), reading order (order), lines, paragraphs, list items, listings and
-// displayed formulas (lines, paragraphs, marks, code, formulas), titles of tables (tableheads). What needs the whole document follows at its end: running headers and footers (running),
-// headings and their levels (headings, levels), captions and notes (notes), lists (lists), texts and tables that
-// go on in the next column or page (flow, tableflow), words divided at line ends (hyphens).
+// (glyphs, forms), fragments of lines (fragments, initials, ruby), edges and ruled tables (edges, lattice, tables),
+// charts and diagrams (figures), reading order (order), lines, paragraphs, list items, listings and displayed formulas
+// (lines, paragraphs, marks, code, formulas), titles of tables (headerrows). What needs the whole document follows at
+// its end: running headers and footers (running), headings and their levels (headings, levels), captions and notes
+// (notes), lists (lists), texts and tables that go on in the next column or page (flow, tableflow), words divided at
+// line ends (hyphens). docs/engine.md is the guide.
 package layout
 
 import (
