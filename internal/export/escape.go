@@ -12,6 +12,8 @@ var (
 	entity   = regexp.MustCompile(`^&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});`)
 	opening  = regexp.MustCompile(`^&#?[0-9A-Za-z]*$`) // what may become an entity with the text that follows
 	ordinal  = regexp.MustCompile(`^(\d{1,9})([.)])(\s|$)`)
+	number   = regexp.MustCompile(`^\d{1,9}$`)
+	listDot  = regexp.MustCompile(`^[.)](\s|$)`) // after a number
 	ruleLine = regexp.MustCompile(`^[-=:|\s]+$`)
 )
 
@@ -20,12 +22,16 @@ type escaping struct {
 	mode           inlineMode
 	inLink         bool // the text is that of a link
 	before, follow rune // the characters around it, 0 at the start and end of the block
+	number         bool // a number that begins the line stands before it
 }
 
 // escapeInline escapes what a CommonMark or GFM parser would take for markup. Text is read by people as well,
 // so characters that mean nothing where they stand stay as they are.
 func escapeInline(s string, at escaping) string {
 	lineStart := at.before == 0 || at.before == '\n'
+	if at.number && listDot.MatchString(s) && mayBegin(at.mode) {
+		return `\` + s[:1] + escapeInline(s[1:], escaping{mode: at.mode, inLink: at.inLink, before: '.', follow: at.follow})
+	}
 	const may = "\\`*_[<&~|\n!]:." // the last two in web addresses
 	if !lineStart && !strings.ContainsAny(s, may) {
 		return s
@@ -48,10 +54,15 @@ func escapeInline(s string, at escaping) string {
 	return b.String()
 }
 
+// mayBegin reports whether a block can begin at the start of a line: not in a cell or heading.
+func mayBegin(mode inlineMode) bool {
+	return mode != inlineCell && mode != inlineHeaderCell && mode != inlineHeading
+}
+
 // escapeStart writes what at the start of a line would begin a block, escaped, and gives the rest.
 func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
-	if mode == inlineCell || mode == inlineHeaderCell || mode == inlineHeading || l == "" {
-		return l // no block can begin in a cell or heading
+	if l == "" || !mayBegin(mode) {
+		return l
 	}
 	if m := ordinal.FindStringSubmatch(l); m != nil {
 		b.WriteString(m[1] + `\` + m[2])

@@ -137,7 +137,7 @@ func (w *inlineWriter) span(s style, text string, follow rune) string {
 	if text == "" {
 		return ""
 	}
-	at := escaping{mode: w.mode, inLink: w.inLink, before: last(w.b.String()), follow: follow}
+	at := escaping{mode: w.mode, inLink: w.inLink, before: last(w.b.String()), follow: follow, number: endsInNumber(w.b.String())}
 	switch {
 	case s.has(fixed) && at.before != '`' && looksLikeCode(text):
 		text = codeSpan(text, at.mode)
@@ -153,6 +153,13 @@ func (w *inlineWriter) span(s style, text string, follow rune) string {
 		return "<sub>" + text + "</sub>"
 	}
 	return text
+}
+
+// endsInNumber reports whether the last line of s is a number that could be that of a list.
+func endsInNumber(s string) bool {
+	const longest = 9 // digits, and the line end before them
+	s = s[max(len(s)-longest-1, 0):]
+	return number.MatchString(s[strings.LastIndexByte(s, '\n')+1:])
 }
 
 // marks are the emphasis marks around text.
@@ -180,7 +187,7 @@ func flanks(before rune, text string, after rune, struck bool) bool {
 	final, _ := utf8.DecodeLastRuneInString(text)
 	outside := func(r rune) bool { return r == 0 || unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) }
 	inside := func(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSymbol(r) }
-	if struck && (!outside(before) || !outside(after) || final == '~') {
+	if struck && (!outside(before) || !outside(after) || before == '~' || final == '~') {
 		return false
 	}
 	return (inside(first) || outside(before)) && (inside(final) || outside(after))
