@@ -283,6 +283,9 @@ type NewOptions = option.Options
 // Options Every option with its effective value. The password is never among them.
 type Options = option.Options
 
+// Place A part of a page that a warning is about.
+type Place = document.Place
+
 // Plan What one plan allows. null means unlimited.
 type Plan = plan.Plan
 

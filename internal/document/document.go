@@ -48,6 +48,7 @@ type Element struct {
 	Children []Element // list: items; list item: nested lists; figure: text inside
 	Grid     *Grid     // table
 	Image    int       // figure: index of its image object on the page + 1, 0 = none (drawing)
+	Picture  *Picture  // figure: how it looks, nil when pictures were not asked for
 	Alt      string    // figure: the text that stands for it in the file's own tags, "" when none
 	// Continues is true where the element goes on from the previous page or column: writers join it. A table goes
 	// on in the next one that says so, and so does a list, or a list in the last item of one, see Level.
@@ -106,9 +107,25 @@ type Cell struct {
 	Lines            []Line
 }
 
-// Warning tells the client that output may be incomplete. Codes are stable snake_case.
+// Picture is the image file made of a figure.
+type Picture struct {
+	Name          string // in the archive of external images: "images/p3.e12.png"
+	Type          string // media type
+	Path          string // where the file lies while the results are written
+	Width, Height int    // pixels
+}
+
+// Warning tells the client that output may be incomplete, or that something was done to it. Codes are stable snake_case.
 type Warning struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Pages   []int  `json:"pages"` // 1-based; empty when it concerns the whole file
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Pages   []int   `json:"pages"`            // 1-based, ascending; empty when it concerns the whole file
+	Places  []Place `json:"places,omitempty"` // where on these pages, when it is about parts of them; bounded in number
+}
+
+// Place is a part of a page that a warning is about.
+type Place struct {
+	Page   int        `json:"page"`   // 1-based
+	BBox   [4]float64 `json:"bbox"`   // left, top, right, bottom as of Box
+	Reason string     `json:"reason"` // stable snake_case
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/ragify/ragify/internal/document"
@@ -18,99 +17,107 @@ import (
 // errDamagedPage matches pdfium's fault for a single unreadable page.
 var errDamagedPage = &fault.Fault{Code: "damaged_page"}
 
+// A conversion is one request for the results of a file, on its way through the stages.
+type conversion struct {
+	server  *server
+	file    *pdfium.File
+	request request
+	options option.Options
+	pages   []int // selected, 1-based, ascending
+	found   findings
+	drawer  *drawer
+}
+
 // convert parses the selected pages of file and writes the results.
 func (s *server) convert(file *pdfium.File, r request) (Result, error) {
-	o := option.Default()
+	c := conversion{server: s, file: file, request: r, options: option.Default()}
 	if r.Options != nil {
-		o = *r.Options
+		c.options = *r.Options
 	}
-	pages, err := option.ParsePages(o.Pages, file.NumPages())
+	var err error
+	if c.pages, err = option.ParsePages(c.options.Pages, file.NumPages()); err != nil {
+		return Result{}, err
+	}
+	if c.drawer, err = newDrawer(file, r.DebugDir); err != nil {
+		return Result{}, err
+	}
+	doc, err := c.read()
 	if err != nil {
 		return Result{}, err
 	}
-	doc, err := s.parse(file, pages, o, r.DebugDir)
-	if err != nil {
-		return Result{}, err
-	}
-	result := Result{Pages: file.NumPages(), Warnings: doc.Warnings}
-	for _, f := range o.Format {
-		out, err := s.writeOutput(r.OutDir, r.Stem, f, doc, o)
+	result := Result{Pages: file.NumPages()}
+	for _, f := range c.options.Format {
+		out, err := c.writeOutput(f, doc)
 		if err != nil {
 			return Result{}, err
 		}
 		result.Outputs = append(result.Outputs, out)
 	}
-	return result, nil
+	result.Warnings = doc.Warnings
+	return result, c.drawer.finish(doc)
 }
 
-// parse brings the pages through the layout, reporting progress. With a debugDir it draws there what the layout did.
-func (s *server) parse(file *pdfium.File, pages []int, o option.Options, debugDir string) (*document.Document, error) {
-	drawer, err := newDrawer(file, debugDir)
-	if err != nil {
-		return nil, err
-	}
+// read brings the pages through the layout, reporting progress.
+func (c *conversion) read() (*document.Document, error) {
+	o := &c.options
 	analyzer := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
-		Trace: drawer.trace(),
+		Trace: c.drawer.trace(),
 	})
-	keepOffPage := slices.Contains(o.ContentSafetyOff, "off-page") || slices.Contains(o.ContentSafetyOff, "all")
-	var found findings
+	content := &c.server.content
 	var reported time.Time
-	read := file.Content
-	if o.UseStructTree {
-		read = file.StructuredContent
-	}
-	for i, n := range pages {
-		switch err := read(n, &s.content); {
-		case errors.Is(err, errDamagedPage):
-			found.damaged = append(found.damaged, n)
-		case err != nil:
-			return nil, err
-		default:
-			if !keepOffPage {
-				dropOffPage(&s.content)
-			}
-			found.look(&s.content)
-		}
-		analyzer.Add(&s.content)
-		if err := drawer.page(n); err != nil {
+	for i, n := range c.pages {
+		if err := c.readPage(n, content); err != nil {
 			return nil, err
 		}
-		if now := time.Now(); now.Sub(reported) >= progressInterval || i == len(pages)-1 {
+		analyzer.Add(content)
+		if err := c.drawer.page(n); err != nil {
+			return nil, err
+		}
+		if now := time.Now(); now.Sub(reported) >= progressInterval || i == len(c.pages)-1 {
 			reported = now
-			if err := writeFrame(s.out, response{Progress: &progress{Done: i + 1, Total: len(pages)}}); err != nil {
+			if err := writeFrame(c.server.out, response{Progress: &progress{Done: i + 1, Total: len(c.pages)}}); err != nil {
 				return nil, err
 			}
 		}
 	}
-	doc := analyzer.Document(file.Meta(), file.Outline(), file.NumPages())
-	doc.Warnings = append(doc.Warnings, found.warnings()...)
-	return doc, drawer.finish(doc)
+	doc := analyzer.Document(c.file.Meta(), c.file.Outline(), c.file.NumPages())
+	doc.Warnings = append(doc.Warnings, c.found.warnings()...)
+	return doc, nil
 }
 
-// dropOffPage removes glyphs and images that lie wholly off the page: no reader sees them. They are left
-// over from cut pages, or hidden there on purpose.
-func dropOffPage(c *document.Content) {
-	off := func(b document.Box) bool {
-		return b.Right <= 0 || b.Bottom <= 0 || b.Left >= c.Width || b.Top >= c.Height
+// readPage reads what page n shows. A damaged page is an empty one.
+func (c *conversion) readPage(n int, into *document.Content) error {
+	read := c.file.Content
+	if c.options.UseStructTree {
+		read = c.file.StructuredContent
 	}
-	c.Glyphs = slices.DeleteFunc(c.Glyphs, func(g document.Glyph) bool { return off(g.Loose) })
-	c.Images = slices.DeleteFunc(c.Images, func(i document.Image) bool { return off(i.Box) })
+	switch err := read(n, into); {
+	case errors.Is(err, errDamagedPage):
+		c.found.damaged = append(c.found.damaged, n)
+		return nil
+	case err != nil:
+		return err
+	}
+	c.screen(into)
+	c.found.look(into)
+	return nil
 }
 
 // writeOutput writes one format's file.
-func (s *server) writeOutput(dir, stem string, f option.Format, doc *document.Document, o option.Options) (out Output, err error) {
-	out = Output{Format: f, Name: stem + export.Extension(f), Type: export.MediaType(f)}
+func (c *conversion) writeOutput(f option.Format, doc *document.Document) (out Output, err error) {
+	out = Output{Format: f, Name: c.request.Stem + export.Extension(f), Type: export.MediaType(f)}
 	defer fault.Op(&err, "engine.writeOutput(%s)", out.Name)
-	file, err := os.OpenFile(filepath.Join(dir, out.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(filepath.Join(c.request.OutDir, out.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return Output{}, err
 	}
-	s.writer.Reset(file)
-	err = export.Write(s.writer, f, doc, o)
+	w := c.server.writer
+	w.Reset(file)
+	err = export.Write(w, f, doc, c.options)
 	if err == nil {
-		err = s.writer.Flush()
+		err = w.Flush()
 	}
 	if err == nil {
 		var info os.FileInfo
@@ -119,70 +126,4 @@ func (s *server) writeOutput(dir, stem string, f option.Format, doc *document.Do
 		}
 	}
 	return out, errors.Join(err, file.Close())
-}
-
-// findings are the pages on which something was amiss.
-type findings struct {
-	damaged, textless, truncated, unmapped, garbled []int
-}
-
-// unmappedShare is the share of a page's characters without a Unicode mapping from which on its text is
-// reported as unreliable: below it, it is the odd ornament or bullet.
-const unmappedShare = 0.05
-
-// look checks a page.
-func (f *findings) look(c *document.Content) {
-	if c.Truncated {
-		f.truncated = append(f.truncated, c.Number)
-	}
-	if blank(c) {
-		return
-	}
-	if !hasText(c) {
-		f.textless = append(f.textless, c.Number)
-	}
-	unmapped := 0
-	for i := range c.Glyphs {
-		if c.Glyphs[i].Invalid {
-			unmapped++
-		}
-	}
-	if unmapped > 0 && float64(unmapped) >= unmappedShare*float64(len(c.Glyphs)) {
-		f.unmapped = append(f.unmapped, c.Number)
-	}
-	if garbled(c) {
-		f.garbled = append(f.garbled, c.Number)
-	}
-}
-
-// warnings puts the findings into words.
-func (f *findings) warnings() []document.Warning {
-	var w []document.Warning
-	for _, x := range []document.Warning{
-		{Code: "damaged_pages", Message: "These pages are damaged and were left out.", Pages: f.damaged},
-		{Code: "pages_without_text", Message: "These pages have no usable text: they are probably scanned, and no OCR was applied.", Pages: f.textless},
-		{Code: "unmapped_characters", Message: "The fonts of these pages do not say which characters they show: parts of their text are missing.", Pages: f.unmapped},
-		{Code: "garbled_text", Message: "The text of these pages reads like no language: their fonts say other characters than they show.", Pages: f.garbled},
-		{Code: "pages_truncated", Message: "These pages have more content than can be processed: the rest of them was left out.", Pages: f.truncated},
-	} {
-		if len(x.Pages) > 0 {
-			w = append(w, x)
-		}
-	}
-	return w
-}
-
-// blank reports whether a page shows nothing at all.
-func blank(c *document.Content) bool {
-	return len(c.Glyphs) == 0 && len(c.Images) == 0 && len(c.Rules) == 0
-}
-
-// hasText reports whether a page has any character that can be read.
-func hasText(c *document.Content) bool {
-	for i := range c.Glyphs {
-		if c.Glyphs[i].Rune > ' ' {
-			return true
-		}
-	}
-	return false
 }
