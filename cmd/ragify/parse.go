@@ -19,7 +19,6 @@ import (
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/engine"
-	"github.com/ragify/ragify/internal/export"
 	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/workbench"
 )
@@ -117,11 +116,6 @@ func (f parseFlags) check() (option.Options, error) {
 	if f.debug != "" && f.outDir == "" && len(f.formats) == 0 {
 		opts.Format = nil // the drawings are what is asked for
 	}
-	for _, format := range opts.Format {
-		if !export.Available(format) {
-			return opts, usagef("this version does not make the format %s: choose %s", format, formatNames())
-		}
-	}
 	if f.jobs < 1 || f.jobs > maxWorkers {
 		return opts, usagef("--jobs must be from 1 to %d", maxWorkers)
 	}
@@ -131,13 +125,11 @@ func (f parseFlags) check() (option.Options, error) {
 	return opts, nil
 }
 
-// formatNames lists the formats that this version makes.
+// formatNames lists the formats there are.
 func formatNames() string {
 	var names []string
 	for _, f := range option.Formats() {
-		if export.Available(f) {
-			names = append(names, string(f))
-		}
+		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")
 }

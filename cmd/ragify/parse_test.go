@@ -187,7 +187,6 @@ func TestParse(t *testing.T) {
 			"several files, no folder": {one, one},
 			"several formats":          {"-f", "markdown,json", one},
 			"unknown format":           {"-f", "word", one},
-			"unavailable format":       {"-f", "tagged-pdf", one},
 			"unknown option":           {"--options", `{"page":"1"}`, one},
 			"options are not JSON":     {"--options", `pages=1`, one},
 			"no jobs":                  {"--jobs", "0", one},

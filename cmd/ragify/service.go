@@ -20,7 +20,6 @@ import (
 	"github.com/ragify/ragify/internal/auth"
 	"github.com/ragify/ragify/internal/blob"
 	"github.com/ragify/ragify/internal/engine"
-	"github.com/ragify/ragify/internal/export"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/queue"
@@ -267,7 +266,6 @@ func (s *service) serve(p parts, listeners [2]net.Listener) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	api, err := httpapi.New(httpapi.Deps{
 		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{inspecting}, Auth: a, Plans: s.config.plans,
-		FormatAvailable: export.Available,
 		CheckWebhookURL: webhook.CheckURL,
 		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKey, id) },
 		Files:           p.blobs.Handler,

@@ -14,7 +14,7 @@ import (
 type format struct {
 	extension string
 	mediaType string
-	write     func(*bufio.Writer, *document.Document, option.Options) error // nil: not in this build
+	write     func(*bufio.Writer, *document.Document, option.Options) error // nil: made elsewhere, not of a document alone
 }
 
 func formatOf(f option.Format) (format, bool) {
@@ -37,12 +37,6 @@ func formatOf(f option.Format) (format, bool) {
 	return format{}, false
 }
 
-// Available reports whether this build can write f.
-func Available(f option.Format) bool {
-	known, ok := formatOf(f)
-	return ok && known.write != nil
-}
-
 // Extension is the file name ending of f's files, with its dot; "" for an unknown format.
 func Extension(f option.Format) string {
 	known, _ := formatOf(f)
@@ -55,7 +49,8 @@ func MediaType(f option.Format) string {
 	return known.mediaType
 }
 
-// Write writes d to w as f. It fails when f is not Available or when w fails.
+// Write writes d to w as f. It fails when w does, and for the PDF formats: those are made of the original file as
+// well, which a document does not hold.
 func Write(w io.Writer, f option.Format, d *document.Document, o option.Options) error {
 	known, ok := formatOf(f)
 	if !ok || known.write == nil {

@@ -16,31 +16,29 @@ import (
 )
 
 func TestFormats(t *testing.T) {
-	type row struct {
-		Available       bool
-		Extension, Type string
-	}
+	type row struct{ Extension, Type string }
 	want := map[option.Format]row{
-		option.Markdown:     {true, ".md", "text/markdown; charset=utf-8"},
-		option.JSON:         {true, ".json", "application/json"},
-		option.Text:         {true, ".txt", "text/plain; charset=utf-8"},
-		option.HTML:         {true, ".html", "text/html; charset=utf-8"},
-		option.TaggedPDF:    {false, ".tagged.pdf", "application/pdf"},
-		option.AnnotatedPDF: {false, ".annotated.pdf", "application/pdf"},
-		option.Chunks:       {false, ".chunks.jsonl", "application/jsonl"},
+		option.Markdown:     {".md", "text/markdown; charset=utf-8"},
+		option.JSON:         {".json", "application/json"},
+		option.Text:         {".txt", "text/plain; charset=utf-8"},
+		option.HTML:         {".html", "text/html; charset=utf-8"},
+		option.TaggedPDF:    {".tagged.pdf", "application/pdf"},
+		option.AnnotatedPDF: {".annotated.pdf", "application/pdf"},
+		option.Chunks:       {".chunks.jsonl", "application/jsonl"},
 		"docx":              {},
 	}
 	for f, w := range want {
-		t.Run(string(f), func(t *testing.T) {
-			got := row{export.Available(f), export.Extension(f), export.MediaType(f)}
-			if diff := cmp.Diff(w, got); diff != "" {
-				t.Error(diff)
-			}
-			err := export.Write(&bytes.Buffer{}, f, &document.Document{}, option.Default())
-			if (err == nil) != w.Available {
-				t.Errorf("Write: %v", err)
-			}
-		})
+		if diff := cmp.Diff(w, row{export.Extension(f), export.MediaType(f)}); diff != "" {
+			t.Errorf("%s: %s", f, diff)
+		}
+	}
+}
+
+func TestWrite_refuses_what_a_document_alone_does_not_make(t *testing.T) {
+	for _, f := range []option.Format{option.TaggedPDF, option.AnnotatedPDF, "docx"} {
+		if err := export.Write(io.Discard, f, &document.Document{}, option.Default()); err == nil {
+			t.Errorf("%s was written", f)
+		}
 	}
 }
 

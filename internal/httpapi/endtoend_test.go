@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/ragify/ragify/internal/engine"
-	"github.com/ragify/ragify/internal/export"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 	"github.com/ragify/ragify/internal/plan"
@@ -39,7 +38,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	w := newWorld(t, func(d *httpapi.Deps) { d.Engine, d.FormatAvailable = inspector{e}, export.Available })
+	w := newWorld(t, func(d *httpapi.Deps) { d.Engine = inspector{e} })
 	q, err := queue.New(queue.Config{
 		Pool: w.pool, Store: w.store, Engine: e, Blobs: w.blobs, Webhooks: webhook.New(webhook.Config{SigningKey: []byte("key")}),
 		Workers: 2, TempDir: t.TempDir(), Logger: w.deps.Logger,

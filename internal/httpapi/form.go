@@ -118,7 +118,7 @@ func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
 		return fr.form, fault.New(fault.Invalid, "file_missing", "The form has no field \"file\".").With("field", "file")
 	}
 	if !fr.seen["options"] {
-		return fr.form, s.checkOptions(fr.form.options, p) // an operator's plan may lack even the defaults
+		return fr.form, checkOptions(fr.form.options, p) // an operator's plan may lack even the defaults
 	}
 	return fr.form, nil
 }
@@ -143,7 +143,7 @@ func (fr *formReader) readPart(part *multipart.Part) error {
 		if fr.form.options, err = option.Parse(raw); err != nil {
 			return err
 		}
-		return fr.server.checkOptions(fr.form.options, fr.plan)
+		return checkOptions(fr.form.options, fr.plan)
 	case "webhook_url":
 		raw, err := fr.readField(part, name, maxWebhookURL)
 		if err != nil {
@@ -252,8 +252,8 @@ func (fr *formReader) errBody(cause error) error {
 	}
 }
 
-// checkOptions refuses what the plan lacks or what has no writer.
-func (s *server) checkOptions(o option.Options, p plan.Plan) error {
+// checkOptions refuses what the plan lacks.
+func checkOptions(o option.Options, p plan.Plan) error {
 	for _, f := range o.Format {
 		if !p.AllowsFormat(f) {
 			return fault.Newf(fault.Forbidden, "format_not_in_plan", "The %s plan does not include the format %q.", p.Tier, f).
@@ -263,18 +263,6 @@ func (s *server) checkOptions(o option.Options, p plan.Plan) error {
 	if o.ImageOutput != "off" && !p.ImageExtraction {
 		return fault.Newf(fault.Forbidden, "image_extraction_not_in_plan", "The %s plan does not include image extraction.", p.Tier).
 			With("field", "image_output").With("tier", p.Tier).With("allowed", []string{"off"})
-	}
-	var available []option.Format
-	for _, f := range p.Formats {
-		if s.FormatAvailable(f) {
-			available = append(available, f)
-		}
-	}
-	for _, f := range o.Format {
-		if !s.FormatAvailable(f) {
-			return fault.Newf(fault.Invalid, "format_unavailable", "The format %q is not available yet.", f).
-				With("field", "format").With("allowed", available)
-		}
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
 	"github.com/ragify/ragify/internal/job"
-	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/plan"
 )
 
@@ -83,8 +82,6 @@ type Deps struct {
 	Auth     Authenticator
 	Plans    plan.Table
 
-	// FormatAvailable tells whether there is a writer for a format of the contract.
-	FormatAvailable func(option.Format) bool
 	// CheckWebhookURL refuses, with a fault Invalid, what webhooks will not be sent to.
 	CheckWebhookURL func(url string) error
 	// WebhookSecret gives the secret that an account's webhooks are signed with.

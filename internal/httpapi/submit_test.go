@@ -108,7 +108,6 @@ func TestSubmit_refuses(t *testing.T) {
 		"a wrong type":           {options(`{"sanitize": "yes"}`), 400, "invalid_option", map[string]any{"field": "sanitize"}},
 		"a malformed range":      {options(`{"pages": "2-"}`), 400, "invalid_page_range", map[string]any{"field": "pages"}},
 		"a page past the end":    {options(`{"pages": "1-3"}`), 400, "invalid_page_range", map[string]any{"field": "pages", "page_count": 2}},
-		"an unwritten format":    {options(`{"format": ["markdown", "tagged-pdf"]}`), 400, "format_unavailable", map[string]any{"field": "format", "allowed": "[markdown json html text]"}},
 		"huge options":           {options(strings.Repeat(" ", 70_000)), 413, "body_too_large", map[string]any{"field": "options"}},
 		"no password":            {form{{"file", "", encryptedPDF(1, "secret")}}, 400, "password_required", nil},
 		"a wrong password":       {form{{"file", "", encryptedPDF(1, "secret")}, {"options", "", `{"password": "guess"}`}}, 400, "wrong_password", nil},

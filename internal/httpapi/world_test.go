@@ -32,7 +32,6 @@ import (
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/job"
-	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/plan"
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
@@ -102,9 +101,6 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 	t.Cleanup(func() { _ = w.blobs.Close() })
 	w.deps = httpapi.Deps{
 		Accounts: w.store, Jobs: w.store, Blobs: w.blobs, Engine: w.engine, Plans: plan.Default(),
-		FormatAvailable: func(f option.Format) bool {
-			return f == option.Markdown || f == option.JSON || f == option.HTML || f == option.Text
-		},
 		CheckWebhookURL: webhook.CheckURL,
 		WebhookSecret:   func(id account.ID) string { return webhook.Secret([]byte("key"), id) },
 		Files:           w.blobs.Handler,
