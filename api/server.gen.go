@@ -375,6 +375,13 @@ type ListJobsParams struct {
 	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Wait Answer when the job has ended, at the latest after this many seconds: for scripts, which need no loop with
+	// pauses then. The answer is the job as it is at that moment.
+	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // GetUsageParams defines parameters for GetUsage.
 type GetUsageParams struct {
 	// Page Which page, counting from 1.
@@ -409,7 +416,7 @@ type ServerInterface interface {
 	DeleteJob(w http.ResponseWriter, r *http.Request, id JobID)
 	// GetJob A job
 	// (GET /jobs/{id})
-	GetJob(w http.ResponseWriter, r *http.Request, id JobID)
+	GetJob(w http.ResponseWriter, r *http.Request, id JobID, params GetJobParams)
 	// GetUsage Pages used this month and before, and the ledger behind the numbers
 	// (GET /usage)
 	GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams)
@@ -460,7 +467,7 @@ func (_ Unimplemented) DeleteJob(w http.ResponseWriter, r *http.Request, id JobI
 
 // GetJob A job
 // (GET /jobs/{id})
-func (_ Unimplemented) GetJob(w http.ResponseWriter, r *http.Request, id JobID) {
+func (_ Unimplemented) GetJob(w http.ResponseWriter, r *http.Request, id JobID, params GetJobParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -653,8 +660,24 @@ func (siw *ServerInterfaceWrapper) GetJob(w http.ResponseWriter, r *http.Request
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetJob(w, r, id)
+		siw.Handler.GetJob(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1460,7 +1483,8 @@ func (response DeleteJob503JSONResponse) VisitDeleteJobResponse(w http.ResponseW
 }
 
 type GetJobRequestObject struct {
-	ID JobID `json:"id"`
+	ID     JobID `json:"id"`
+	Params GetJobParams
 }
 
 type GetJobResponseObject interface {
@@ -1477,6 +1501,20 @@ func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob400JSONResponse struct{ InvalidJSONResponse }
+
+func (response GetJob400JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1960,10 +1998,11 @@ func (sh *strictHandler) DeleteJob(w http.ResponseWriter, r *http.Request, id Jo
 }
 
 // GetJob operation middleware
-func (sh *strictHandler) GetJob(w http.ResponseWriter, r *http.Request, id JobID) {
+func (sh *strictHandler) GetJob(w http.ResponseWriter, r *http.Request, id JobID, params GetJobParams) {
 	var request GetJobRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetJob(ctx, request.(GetJobRequestObject))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ragify/ragify/api"
 	"github.com/ragify/ragify/internal/job"
 )
@@ -60,14 +62,56 @@ func (s *server) ListJobs(ctx context.Context, req api.ListJobsRequestObject) (a
 	return out, nil
 }
 
+// maxWait bounds in seconds how long GET /jobs/{id} waits: proxies end requests that stay silent for a minute or two.
+const maxWait = 60
+
 // GetJob is GET /jobs/{id}.
 func (s *server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.GetJobResponseObject, error) {
-	j, err := s.Jobs.Job(ctx, caller(ctx).Account.ID, req.ID)
+	wait := 0
+	if req.Params.Wait != nil {
+		wait = *req.Params.Wait
+	}
+	if wait < 0 || wait > maxWait {
+		return nil, errParameter("wait", "must be from 0 to 60 seconds")
+	}
+	j, err := s.awaitJob(ctx, req.ID, time.Duration(wait)*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	out, err := s.jobOf(ctx, j)
 	return api.GetJob200JSONResponse(out), err
+}
+
+// awaitJob gives the caller's job when it has ended, or as it is after at most limit, or when the server shuts down.
+func (s *server) awaitJob(ctx context.Context, id uuid.UUID, limit time.Duration) (job.Job, error) {
+	owner := caller(ctx).Account.ID
+	if limit == 0 {
+		return s.Jobs.Job(ctx, owner, id)
+	}
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes, err := s.Jobs.Watch(watching, id) // before the first look: no change can fall between
+	if err != nil {
+		return job.Job{}, err
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for last := false; ; {
+		j, err := s.Jobs.Job(ctx, owner, id)
+		if err != nil || !j.Status.Active() || last {
+			return j, err
+		}
+		select {
+		case _, open := <-changes:
+			last = !open
+		case <-timer.C:
+			last = true
+		case <-s.Drain:
+			last = true
+		case <-ctx.Done():
+			return job.Job{}, ctx.Err()
+		}
+	}
 }
 
 // DeleteJob is DELETE /jobs/{id}.

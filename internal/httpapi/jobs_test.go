@@ -197,3 +197,51 @@ func TestAPI_when_Postgres_is_away(t *testing.T) {
 	}
 	w.send(http.MethodGet, "/healthz", nil).want(http.StatusOK)
 }
+
+// watchedJobs says when somebody begins to watch a job.
+type watchedJobs struct {
+	jobStore
+
+	watched chan struct{}
+}
+
+type jobStore = httpapi.Jobs
+
+// Watch implements httpapi.Jobs.
+func (j watchedJobs) Watch(ctx context.Context, id uuid.UUID) (<-chan struct{}, error) {
+	c, err := j.jobStore.Watch(ctx, id)
+	j.watched <- struct{}{}
+	return c, err
+}
+
+func TestJob_can_be_waited_for(t *testing.T) {
+	watched := make(chan struct{}, 1)
+	w := newWorld(t, func(d *httpapi.Deps) { d.Jobs = watchedJobs{d.Jobs, watched} })
+	u := w.user(plan.Pro)
+	id := u.upload(pdf(2)).want(http.StatusCreated).object()["id"].(string)
+
+	if got := u.get("/jobs/" + id + "?wait=0").want(http.StatusOK).object(); got["status"] != "pending" {
+		t.Errorf("without waiting: %v", got["status"])
+	}
+	answered := make(chan answer, 1)
+	go func() { answered <- u.get("/jobs/" + id + "?wait=60") }()
+	<-watched
+	w.finish(id, job.Done)
+	if got := (<-answered).want(http.StatusOK).object(); got["status"] != "done" {
+		t.Errorf("waited for: %v", got["status"])
+	}
+	if got := u.get("/jobs/" + id + "?wait=60").want(http.StatusOK).object(); got["status"] != "done" {
+		t.Errorf("after its end: %v", got["status"])
+	}
+	<-watched
+
+	long := u.upload(pdf(2)).want(http.StatusCreated).object()["id"].(string)
+	if got := u.get("/jobs/" + long + "?wait=1").want(http.StatusOK).object(); got["status"] != "pending" {
+		t.Errorf("when the time is over: %v", got["status"])
+	}
+	<-watched
+	w.user(plan.Pro).get("/jobs/"+long+"?wait=60").fails(http.StatusNotFound, "job_not_found")
+	for _, wrong := range []string{"-1", "61", "x", "1.5"} {
+		u.get("/jobs/"+long+"?wait="+wrong).fails(http.StatusBadRequest, "invalid_parameter")
+	}
+}
