@@ -40,7 +40,8 @@ type File struct {
 }
 
 // Open opens the PDF in src, which is size bytes long. The empty password is tried first: files that only
-// restrict permissions open with it. The password is kept until Close, in memory only.
+// restrict permissions open with it. The password is UTF-8; other encodings of it are tried as well. It is kept until
+// Close, in memory only.
 //
 // Faults: Invalid with code damaged_pdf, password_required, wrong_password, unsupported_encryption or
 // too_complex.
@@ -88,14 +89,19 @@ func (f *File) refresh() error {
 	return f.load(f.password)
 }
 
-// load opens the document, without a password and then with it.
+// load opens the document, without a password and then with it, in the encodings that it may have.
 func (f *File) load(password string) error {
 	code := f.try("")
 	if code == errPassword {
 		if password == "" {
 			return fault.New(fault.Invalid, "password_required", "This PDF is encrypted: give its password in the option password.")
 		}
-		if code = f.try(password); code == errPassword {
+		for _, encoded := range encodings(password) {
+			if code = f.try(encoded); code != errPassword {
+				break
+			}
+		}
+		if code == errPassword {
 			return fault.New(fault.Invalid, "wrong_password", "The password does not open this PDF.")
 		}
 	}

@@ -7,16 +7,51 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 )
 
-// keyBits selects AES-256, what today's programs encrypt with (PDF 32000-2, 7.6).
-const keyBits = 256
+// Scheme is a way to encrypt a file, by its revision of the standard security handler (PDF 32000-2, 7.6.4).
+type Scheme string
 
-// Encrypted is the finished file, encrypted. An empty user password gives a file that opens without
-// one but restricts what readers may do.
+// The schemes.
+const (
+	RC440   Scheme = "RC4, 40 bits, R2"
+	RC4128  Scheme = "RC4, 128 bits, R4"
+	AES128  Scheme = "AES, 128 bits, R4"
+	AES256X Scheme = "AES, 256 bits, R5" // Adobe's extension level 3, which came before PDF 2.0
+	AES256  Scheme = "AES, 256 bits, R6"
+)
+
+// Schemes lists them all.
+func Schemes() []Scheme { return []Scheme{RC440, RC4128, AES128, AES256X, AES256} }
+
+// Encrypted is the finished file, encrypted with what programs use today. An empty user password gives a file that
+// opens without one but restricts what readers may do.
 func (b *Builder) Encrypted(userPassword, ownerPassword string) []byte {
+	return b.EncryptedAs(AES256, userPassword, ownerPassword)
+}
+
+// EncryptedAs is the finished file, encrypted with a scheme. The passwords are bytes in whatever encoding, but for
+// AES256, which takes UTF-8.
+func (b *Builder) EncryptedAs(scheme Scheme, userPassword, ownerPassword string) []byte {
 	api.DisableConfigDir() // or pdfcpu writes its settings into the home directory
+	plain := b.Bytes()
+	var c *model.Configuration
+	switch scheme {
+	case RC440:
+		c = model.NewRC4Configuration(userPassword, ownerPassword, 40)
+	case RC4128:
+		c = model.NewRC4Configuration(userPassword, ownerPassword, 128)
+	case AES128:
+		c = model.NewAESConfiguration(userPassword, ownerPassword, 128)
+	case AES256X:
+		c = model.NewAESConfiguration(userPassword, ownerPassword, 256)
+	case AES256:
+		// pdfcpu takes R6 for files of PDF 2.0 only.
+		plain = append([]byte("%PDF-2.0"), plain[len("%PDF-2.0"):]...)
+		c = model.NewAESConfiguration(userPassword, ownerPassword, 256)
+	default:
+		panic("pdftest: unknown scheme " + scheme)
+	}
 	var out bytes.Buffer
-	c := model.NewAESConfiguration(userPassword, ownerPassword, keyBits)
-	if err := api.Encrypt(bytes.NewReader(b.Bytes()), &out, c); err != nil {
+	if err := api.Encrypt(bytes.NewReader(plain), &out, c); err != nil {
 		panic("pdftest: " + err.Error()) // the file is ours
 	}
 	return out.Bytes()
