@@ -18,8 +18,13 @@ import (
 func (s *Store) StartJob(ctx context.Context, id uuid.UUID) (_ job.Job, err error) {
 	defer op(&err, "postgres.StartJob(%s)", id)
 	r, err := s.scanRecord(s.pool.QueryRow(ctx, `
-		UPDATE jobs j SET status = 'processing', pages_done = 0, started_at = coalesce(started_at, $2), updated_at = $2
-		WHERE id = $1 AND status IN ('pending', 'processing') RETURNING `+jobColumns, id, s.now()))
+		WITH begun AS (
+			UPDATE jobs SET status = 'processing', pages_done = 0, started_at = coalesce(started_at, $2), updated_at = $2
+			WHERE id = $1 AND status IN ('pending', 'processing') RETURNING *
+		), turned AS (
+			UPDATE queue_clock SET virtual_time = b.queue_start FROM begun b WHERE virtual_time < b.queue_start
+		)
+		SELECT `+jobColumns+` FROM begun j`, id, s.now()))
 	if fault.KindOf(err) == fault.NotFound {
 		r, err = s.scanRecord(s.pool.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1`, id))
 	}
@@ -109,9 +114,12 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 }
 
 // Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot
-// and pages come back. It returns their number. Any number of processes may do this at once.
+// and pages come back, and brings work that is to be repeated back to its place. It returns the number of jobs ended. Any number of processes may do this at once.
 func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
 	defer op(&err, "postgres.Reconcile")
+	if err := s.restorePlaces(ctx); err != nil {
+		return 0, err
+	}
 	// Row and queue job are written in the same transactions, so one snapshot shows both in step.
 	rows, err := s.pool.Query(ctx, `
 		SELECT id FROM jobs j WHERE status IN ('pending', 'processing')

@@ -13,7 +13,7 @@ import (
 )
 
 // newest is the number of the newest migration.
-const newest = 1
+const newest = 2
 
 func emptyDatabase(t *testing.T) *pgxpool.Pool {
 	t.Helper()
@@ -65,8 +65,9 @@ func TestMigrate(t *testing.T) {
 	t.Run("what a process left that was killed in the middle is repeated", func(t *testing.T) {
 		t.Parallel()
 		for name, setUp := range map[string]string{
-			"before the file ran": `DROP TABLE idempotency_keys, page_ledger, page_usage, jobs, api_keys, accounts`,
-			"after the file ran":  `SELECT`,
+			"before the file ran":       `DROP TABLE queue_clock; ALTER TABLE jobs DROP COLUMN queue_start; ALTER TABLE accounts DROP COLUMN queue_finish`,
+			"in the middle of the file": `DROP TABLE queue_clock`,
+			"after the file ran":        `SELECT`,
 		} {
 			t.Run(name, func(t *testing.T) {
 				pool := emptyDatabase(t)

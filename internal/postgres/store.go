@@ -21,8 +21,9 @@ const DefaultRetention = 720 * time.Hour
 // or deleted.
 type Config struct {
 	Pool *pgxpool.Pool
-	// Enqueue adds the work of a job to the queue within tx and returns the queue's id of it.
-	Enqueue func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (riverID int64, err error)
+	// Enqueue adds the work of a job to the queue within tx and returns the queue's id of it. Work is begun in the order of
+	// due, which lies in the past.
+	Enqueue func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error)
 	// Cancel takes the work back within tx; a running worker is told once tx commits.
 	Cancel func(ctx context.Context, tx pgx.Tx, riverID int64) error
 	// Ended, when set, runs in every transaction that makes a job done or failed.
@@ -35,7 +36,7 @@ type Config struct {
 // Store is the service's memory. Safe for concurrent use.
 type Store struct {
 	pool      *pgxpool.Pool
-	enqueue   func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (int64, error)
+	enqueue   func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (int64, error)
 	cancel    func(ctx context.Context, tx pgx.Tx, riverID int64) error
 	ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
 	clock     func() time.Time
@@ -47,7 +48,7 @@ type Store struct {
 func New(c Config) *Store {
 	s := &Store{pool: c.Pool, enqueue: c.Enqueue, cancel: c.Cancel, ended: c.Ended, clock: c.Now, retention: c.Retention}
 	if s.enqueue == nil {
-		s.enqueue = func(context.Context, pgx.Tx, uuid.UUID) (int64, error) { return 0, errNoQueue }
+		s.enqueue = func(context.Context, pgx.Tx, uuid.UUID, time.Time) (int64, error) { return 0, errNoQueue }
 	}
 	if s.cancel == nil {
 		s.cancel = func(context.Context, pgx.Tx, int64) error { return errNoQueue }

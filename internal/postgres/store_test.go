@@ -60,8 +60,8 @@ func newBench(t testing.TB) *bench {
 	b := &bench{pool: pgtest.New(t), clock: newClock()}
 	b.Store = postgres.New(postgres.Config{
 		Pool: b.pool, Now: b.clock.Now,
-		Enqueue: func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (riverID int64, err error) {
-			err = tx.QueryRow(ctx, `INSERT INTO river_job (kind, args, max_attempts) VALUES ('convert', jsonb_build_object('job_id', $1::text), 5) RETURNING id`, id.String()).Scan(&riverID)
+		Enqueue: func(ctx context.Context, tx pgx.Tx, id uuid.UUID, due time.Time) (riverID int64, err error) {
+			err = tx.QueryRow(ctx, `INSERT INTO river_job (kind, args, max_attempts, scheduled_at) VALUES ('convert', jsonb_build_object('job_id', $1::text), 5, $2) RETURNING id`, id.String(), due).Scan(&riverID)
 			return riverID, err
 		},
 		Cancel: func(ctx context.Context, tx pgx.Tx, riverID int64) error {

@@ -45,7 +45,8 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 		}
 		// Slot before pages before the rest: the cheapest refusal comes first, and the account's row
 		// is the one that parallel submissions of an account queue up at.
-		if err := takeSlot(ctx, tx, sub.Account, p); err != nil {
+		start, err := takeSlot(ctx, tx, sub.Account, p, sub.PagesCharged)
+		if err != nil {
 			return err
 		}
 		held := reservation{account: sub.Account, job: sub.ID, month: account.PeriodOf(now).Start, pages: sub.PagesCharged}
@@ -60,17 +61,17 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 			}
 			return job.QuotaExceeded(sub.PageCount, sub.PagesCharged, used, *p.PagesPerMonth, p.Tier)
 		}
-		riverID, err := s.enqueue(ctx, tx, sub.ID)
+		riverID, err := s.enqueue(ctx, tx, sub.ID, dueAt(start))
 		if err != nil {
 			return err
 		}
 		r, err := s.scanRecord(tx.QueryRow(ctx, `
 			INSERT INTO jobs AS j (id, account_id, status, options, file_name, file_size, page_count, pages_charged,
-				period, webhook_url, river_job_id, created_at, updated_at, expires_at)
-			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
+				period, webhook_url, river_job_id, created_at, updated_at, expires_at, queue_start)
+			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
 			RETURNING `+jobColumns,
 			sub.ID, sub.Account, options, cleanText(sub.FileName), sub.FileSize, sub.PageCount, sub.PagesCharged,
-			held.month, sub.WebhookURL, riverID, now, now.Add(s.retention)))
+			held.month, sub.WebhookURL, riverID, now, now.Add(s.retention), start))
 		j = r.Job
 		return err
 	})
@@ -78,33 +79,6 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 		return job.Job{}, false, err
 	}
 	return j, replayed, nil
-}
-
-// takeSlot counts one more active job, or refuses.
-func takeSlot(ctx context.Context, tx pgx.Tx, id account.ID, p plan.Plan) error {
-	tag, err := tx.Exec(ctx, `
-		UPDATE accounts SET active_jobs = active_jobs + 1
-		WHERE id = $1 AND ($2::int IS NULL OR active_jobs < $2)`, id, p.MaxConcurrentJobs)
-	if err != nil || tag.RowsAffected() == 1 {
-		return err
-	}
-	var active int
-	err = tx.QueryRow(ctx, `SELECT active_jobs FROM accounts WHERE id = $1`, id).Scan(&active)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errAccountNotFound()
-	}
-	if err != nil {
-		return err
-	}
-	// A job may have ended since the refusal; the sentence must still make sense.
-	limit := *p.MaxConcurrentJobs
-	return job.TooManyActive(max(active, limit), limit, p.Tier)
-}
-
-// releaseSlot counts one active job less. Only for a transaction that ends or deletes an active job.
-func releaseSlot(ctx context.Context, tx pgx.Tx, id account.ID) error {
-	_, err := tx.Exec(ctx, `UPDATE accounts SET active_jobs = active_jobs - 1 WHERE id = $1`, id)
-	return err
 }
 
 // claimKey takes the submission's idempotency key for it, or returns the job that has it. A parallel

@@ -83,9 +83,9 @@ func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
 }
 
 // Enqueue adds the conversion of a job and returns the queue's id of it. Workers hear of it once tx
-// commits.
-func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID) (riverID int64, err error) {
-	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, nil)
+// commits. They begin with the work that has been due the longest; due lies in the past.
+func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error) {
+	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, &river.InsertOpts{ScheduledAt: due})
 	if err != nil {
 		return 0, err
 	}

@@ -203,7 +203,6 @@ func (s *sentinel) takeOver(ctx context.Context, dead []string) (putBack, gaveUp
 					WHEN attempt >= max_attempts THEN 'discarded'
 					ELSE 'available' END::river_job_state,
 				finalized_at = CASE WHEN metadata ? 'cancel_attempted_at' OR attempt >= max_attempts THEN now() END,
-				scheduled_at = now(),
 				errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the worker died', 'trace', ''))
 			WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = ANY ($1)
 			RETURNING queue, finalized_at IS NULL AS put_back

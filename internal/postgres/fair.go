@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ragify/ragify/internal/account"
+	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/plan"
+)
+
+// Accounts share the workers by start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996): a job's place is the
+// virtual time at which its account's turn has come, the later one of now and the end of the account's job before. Virtual
+// now is the place of the job begun last. So an account's jobs keep their order, and twenty large jobs of one account wait
+// behind the first of every other.
+
+// jobCost is a job's length in virtual time beside its pages: fetching, opening and storing take about as long as converting
+// so many pages.
+const jobCost = 10
+
+// takeSlot counts one more active job, or refuses. It gives the job's place in the queue. The account's row is locked then.
+func takeSlot(ctx context.Context, tx pgx.Tx, id account.ID, p plan.Plan, pages int) (start float64, err error) {
+	err = tx.QueryRow(ctx, `
+		UPDATE accounts SET active_jobs = active_jobs + 1, queue_finish = $3 + greatest(
+			CASE WHEN active_jobs > 0 THEN queue_finish END, (SELECT virtual_time FROM queue_clock))
+		WHERE id = $1 AND ($2::int IS NULL OR active_jobs < $2) RETURNING queue_finish - $3`,
+		id, p.MaxConcurrentJobs, float64(pages+jobCost)).Scan(&start)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return start, err
+	}
+	var active int
+	err = tx.QueryRow(ctx, `SELECT active_jobs FROM accounts WHERE id = $1`, id).Scan(&active)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, errAccountNotFound()
+	}
+	if err != nil {
+		return 0, err
+	}
+	// A job may have ended since the refusal; the sentence must still make sense.
+	limit := *p.MaxConcurrentJobs
+	return 0, job.TooManyActive(max(active, limit), limit, p.Tier)
+}
+
+// releaseSlot counts one active job less. Only for a transaction that ends or deletes an active job.
+func releaseSlot(ctx context.Context, tx pgx.Tx, id account.ID) error {
+	_, err := tx.Exec(ctx, `UPDATE accounts SET active_jobs = active_jobs - 1 WHERE id = $1`, id)
+	return err
+}
+
+// queueEpoch and queueUnit turn virtual time into what River sorts available work by, the time for which it is scheduled.
+// It lies long past, so that the work is due at once; a thousand million pages are twelve days.
+const queueUnit = time.Millisecond
+
+func queueEpoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// dueAt is the time that stands for a place in the queue.
+func dueAt(start float64) time.Time {
+	return queueEpoch().Add(time.Duration(start * float64(queueUnit)))
+}
+
+// restorePlaces gives work that is to be tried again its place back: River has scheduled it for now, behind everything.
+func (s *Store) restorePlaces(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, `
+		UPDATE river_job q SET scheduled_at = $1::timestamptz + j.queue_start * $2 * interval '1 second'
+		FROM jobs j WHERE j.status IN ('pending', 'processing') AND q.id = j.river_job_id
+		AND q.state = 'available' AND q.scheduled_at > j.created_at`, queueEpoch(), queueUnit.Seconds())
+	return err
+}

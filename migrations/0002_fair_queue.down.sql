@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS queue_clock;
+ALTER TABLE jobs DROP COLUMN IF EXISTS queue_start;
+ALTER TABLE accounts DROP COLUMN IF EXISTS queue_finish;
