@@ -26,26 +26,32 @@ type conversion struct {
 	pages   []int // selected, 1-based, ascending
 	found   findings
 	drawer  *drawer
+	// original is what the PDF formats add to, nil when none is asked for.
+	original *original
 }
 
 // convert parses the selected pages of file and writes the results.
-func (s *server) convert(file *pdfium.File, r request) (Result, error) {
+func (s *server) convert(file *pdfium.File, r request) (result Result, err error) {
 	c := conversion{server: s, file: file, request: r, options: option.Default()}
 	if r.Options != nil {
 		c.options = *r.Options
 	}
-	var err error
 	if c.pages, err = option.ParsePages(c.options.Pages, file.NumPages()); err != nil {
 		return Result{}, err
 	}
 	if c.drawer, err = newDrawer(file, r.DebugDir); err != nil {
 		return Result{}, err
 	}
+	defer func() { err = errors.Join(err, c.removeOriginal()) }()
+	if err := c.saveOriginal(); err != nil {
+		return Result{}, err
+	}
 	doc, err := c.read()
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Pages: file.NumPages()}
+	c.warnOfSignature(doc)
+	result = Result{Pages: file.NumPages()}
 	for _, f := range c.options.Format {
 		out, err := c.writeOutput(f, doc)
 		if err != nil {
@@ -115,7 +121,12 @@ func (c *conversion) writeOutput(f option.Format, doc *document.Document) (out O
 	}
 	w := c.server.writer
 	w.Reset(file)
-	err = export.Write(w, f, doc, c.options)
+	switch f {
+	case option.AnnotatedPDF:
+		err = c.annotate(w, doc)
+	default:
+		err = export.Write(w, f, doc, c.options)
+	}
 	if err == nil {
 		err = w.Flush()
 	}

@@ -1,0 +1,176 @@
+package stamp
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/pdfcpu/pdfcpu/pkg/font"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+
+	"github.com/ragify/ragify/internal/document"
+)
+
+// cellKind stands for the cells of tables, which are no elements of their own but have a layer.
+const cellKind document.Kind = "cell"
+
+// look is how the elements of a kind are drawn.
+type look struct {
+	kind  document.Kind
+	layer string // the layer's name
+	label string // the kind in labels, "" for none
+	// color has components of 0 to 1. The colours are those of Paul Tol's schemes "bright", "vibrant" and "muted"
+	// (https://personal.sron.nl/~pault/), which people with any colour vision can tell apart, as far as twelve can be;
+	// labels and dashes say the rest.
+	color  [3]float64
+	wash   string  // graphics state of the filling, "" for none
+	stroke float64 // width of the outline, points
+	dash   float64 // length of its dashes and gaps, points; 0 is a solid line
+	// outside: the label is looked for above the box first, because what is inside the box has labels at its left.
+	outside bool
+}
+
+// The opacity of the fillings: so little that print stays as black as it is.
+const (
+	washed      = "Washed"
+	faint       = "Faint"
+	washedAlpha = 0.13
+	faintAlpha  = 0.06
+	labelState  = "Label"
+	labelAlpha  = 0.88
+)
+
+// looks are the kinds in the order of the legend.
+var looks = [...]look{
+	{kind: document.Heading, layer: "Headings", label: "H", color: rgb(0xCC3311), wash: washed, stroke: 1},
+	{kind: document.Paragraph, layer: "Paragraphs", label: "P", color: rgb(0x4477AA), wash: washed, stroke: 0.6},
+	{kind: document.List, layer: "Lists", label: "List", color: rgb(0x117733), stroke: 1, outside: true},
+	{kind: document.ListItem, layer: "List items", label: "Item", color: rgb(0x009988), wash: washed, stroke: 0.5, dash: 2},
+	{kind: document.Table, layer: "Tables", label: "Table", color: rgb(0xAA3377), wash: faint, stroke: 1.2, outside: true},
+	{kind: cellKind, layer: "Table cells", color: rgb(0xAA3377), wash: washed, stroke: 0.35},
+	{kind: document.Figure, layer: "Figures", label: "Figure", color: rgb(0xEE7733), wash: faint, stroke: 1.2, outside: true},
+	{kind: document.Caption, layer: "Captions", label: "Caption", color: rgb(0x997700), wash: washed, stroke: 0.6, dash: 3},
+	{kind: document.Formula, layer: "Formulas", label: "Formula", color: rgb(0x332288), wash: washed, stroke: 0.8},
+	{kind: document.Footnote, layer: "Footnotes", label: "Note", color: rgb(0x882255), wash: washed, stroke: 0.6, dash: 1.5},
+	{kind: document.Header, layer: "Page headers", label: "Header", color: rgb(0x777777), wash: washed, stroke: 0.6, dash: 1},
+	{kind: document.Footer, layer: "Page footers", label: "Footer", color: rgb(0x777777), wash: washed, stroke: 0.6, dash: 1},
+}
+
+// rgb splits 0xRRGGBB.
+func rgb(v int) [3]float64 {
+	part := func(shift int) float64 { return math.Round(float64(v>>shift&0xFF)/255*1000) / 1000 }
+	return [3]float64{part(16), part(8), part(0)}
+}
+
+// lookOf is the look of a kind, that of paragraphs for one that there is none for.
+func lookOf(kind document.Kind) *look {
+	for i := range looks {
+		if looks[i].kind == kind {
+			return &looks[i]
+		}
+	}
+	return lookOf(document.Paragraph)
+}
+
+// labelFont is one of the fonts that every reader has (ISO 32000-1, 9.6.2.2).
+const labelFont = "Helvetica-Bold"
+
+// resources is the resource dictionary of all appearances.
+func resources() types.Dict {
+	state := func(alpha float64) types.Dict {
+		return types.Dict{"Type": types.Name("ExtGState"), "ca": types.Float(alpha), "CA": types.Float(alpha)}
+	}
+	return types.Dict{
+		"ExtGState": types.Dict{washed: state(washedAlpha), faint: state(faintAlpha), labelState: state(labelAlpha)},
+		"Font":      types.Dict{"F": types.Dict{"Type": types.Name("Font"), "Subtype": types.Name("Type1"), "BaseFont": types.Name(labelFont)}},
+	}
+}
+
+// labelText is what stands on an element's label: its number and short type.
+func labelText(e *document.Element) string {
+	label := lookOf(e.Kind).label
+	switch {
+	case e.Kind == document.Heading:
+		label = levelName(e.Level)
+	case e.Kind == document.Paragraph && e.Code:
+		label = "Code"
+	}
+	return numberOf(e) + " " + label
+}
+
+// textWidth is the width of a label's text.
+func textWidth(s string, size float64) float64 {
+	w, err := font.TextWidthFloat(s, labelFont, size)
+	if err != nil { // only for fonts that it does not have
+		return size * float64(len(s))
+	}
+	return w
+}
+
+// pen writes operators of a content stream in a space with its origin at the bottom left of a box of the page.
+type pen struct {
+	origin document.Box
+	b      strings.Builder
+}
+
+// op appends numbers and an operator.
+func (p *pen) op(name string, v ...float64) {
+	for _, x := range v {
+		p.b.WriteString(strconv.FormatFloat(math.Round(x*100)/100, 'f', -1, 64))
+		p.b.WriteByte(' ')
+	}
+	p.b.WriteString(name)
+	p.b.WriteByte('\n')
+}
+
+// rect appends a rectangle to the path.
+func (p *pen) rect(b document.Box) {
+	p.op("re", b.Left-p.origin.Left, p.origin.Bottom-b.Bottom, b.Width(), b.Height())
+}
+
+// fill fills boxes in a look's colour.
+func (p *pen) fill(l *look, state string, boxes ...document.Box) {
+	if len(boxes) == 0 || state == "" {
+		return
+	}
+	p.op("q")
+	p.op("/" + state + " gs")
+	p.op("rg", l.color[:]...)
+	for _, b := range boxes {
+		p.rect(b)
+	}
+	p.op("f")
+	p.op("Q")
+}
+
+// outline strokes boxes in a look's line, within them.
+func (p *pen) outline(l *look, boxes ...document.Box) {
+	p.op("q")
+	p.op("RG", l.color[:]...)
+	p.op("w", l.stroke)
+	if l.dash > 0 {
+		p.op("[" + strconv.FormatFloat(l.dash, 'f', -1, 64) + "] 0 d")
+	}
+	half := l.stroke / 2
+	for _, b := range boxes {
+		p.rect(grow(b, -half))
+	}
+	p.op("S")
+	p.op("Q")
+}
+
+// label draws a label: white print on the look's colour. text has letters, digits and spaces only.
+func (p *pen) label(l *look, at document.Box, text string, size float64) {
+	p.fill(l, labelState, at)
+	p.op("BT")
+	p.op("/F " + strconv.FormatFloat(size, 'f', 2, 64) + " Tf 1 g")
+	p.op("Td", at.Left+labelMargin*size-p.origin.Left, p.origin.Bottom-at.Bottom+labelDescent*size)
+	p.op("(" + text + ") Tj")
+	p.op("ET")
+}
+
+// grow moves the sides of b outwards by d points, inwards where it is negative, and not past its middle.
+func grow(b document.Box, d float64) document.Box {
+	x, y := max(d, -b.Width()/2), max(d, -b.Height()/2)
+	return document.Box{Left: b.Left - x, Top: b.Top - y, Right: b.Right + x, Bottom: b.Bottom + y}
+}
