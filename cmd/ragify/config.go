@@ -40,6 +40,7 @@ type config struct {
 	PlansFile              string        `env:"PLANS_FILE"`
 	Retention              time.Duration `env:"RETENTION" envDefault:"720h"`
 	MaxUploadBytes         int64         `env:"MAX_UPLOAD_BYTES" envDefault:"2000000000"`
+	MaxQueuedJobs          int           `env:"MAX_QUEUED_JOBS"`
 	Workers                int           `env:"WORKERS"` // default: one a processor
 	JobTimeout             time.Duration `env:"JOB_TIMEOUT" envDefault:"10m"`
 	ShutdownGrace          time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s"`
@@ -74,6 +75,8 @@ const variablesHelp = `Environment variables:
   PLANS_FILE                JSON file with changes to the plans, {"pro": {"pages_per_month": null}}
   RETENTION                 how long files are kept (720h)
   MAX_UPLOAD_BYTES          size cap of uploads on every plan, 0 for none (2000000000)
+  MAX_QUEUED_JOBS           how many jobs may wait for a worker before new ones are refused with 503,
+                            0 for any number (0)
   WORKERS                   conversions at once in this process, 0 for the API only (one a processor)
   JOB_TIMEOUT               longest time for one conversion (10m)
   SHUTDOWN_GRACE            how long running conversions may go on after SIGTERM (20s)
@@ -139,6 +142,7 @@ func (c config) checks() []check {
 		{"URL_SIGNING_KEY", must(c.URLSigningKey == "" || len(c.URLSigningKey) >= minSigningKey, "needs at least %d characters", minSigningKey)},
 		{"RETENTION", must(c.Retention >= time.Second, "must be at least one second, not %v", c.Retention)},
 		{"MAX_UPLOAD_BYTES", must(c.MaxUploadBytes >= 0, "must be 0 or more, not %d", c.MaxUploadBytes)},
+		{"MAX_QUEUED_JOBS", must(c.MaxQueuedJobs >= 0, "must be 0 or more, not %d", c.MaxQueuedJobs)},
 		{"WORKERS", must(c.Workers >= 0 && c.Workers <= maxWorkers, "must be from 0 to %d, not %d", maxWorkers, c.Workers)},
 		{"JOB_TIMEOUT", must(c.JobTimeout >= time.Second, "must be at least one second, not %v", c.JobTimeout)},
 		{"SHUTDOWN_GRACE", must(c.ShutdownGrace > 0, "must be more than nothing, not %v", c.ShutdownGrace)},

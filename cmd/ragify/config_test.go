@@ -28,6 +28,7 @@ func TestConfig(t *testing.T) {
 			"PLANS_FILE":               {"/no/such/file", write(t, "plans.json", []byte(`{"gold": {}}`))},
 			"RETENTION":                {"30", "-1h", "1ms"},
 			"MAX_UPLOAD_BYTES":         {"1MB", "-1"},
+			"MAX_QUEUED_JOBS":          {"many", "-1"},
 			"WORKERS":                  {"two", "-1", "100000"},
 			"JOB_TIMEOUT":              {"10", "0s"},
 			"SHUTDOWN_GRACE":           {"0s"},

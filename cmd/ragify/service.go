@@ -272,6 +272,7 @@ func (s *service) serve(p parts, listeners [2]net.Listener) error {
 		Ready:           func(ctx context.Context) error { return errors.Join(s.store.Ping(ctx), p.blobs.Ping(ctx)) },
 		Drain:           s.drain,
 		MaxUploadBytes:  s.config.MaxUploadBytes,
+		MaxQueuedJobs:   s.config.MaxQueuedJobs,
 		TempDir:         s.config.tempDir(),
 		CORSOrigins:     s.config.CORSAllowedOrigins,
 		Logger:          s.log,

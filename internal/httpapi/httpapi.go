@@ -43,6 +43,8 @@ type Jobs interface {
 	DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) error
 	// Watch ticks when the job changes; the channel is closed when ctx ends.
 	Watch(ctx context.Context, id uuid.UUID) (<-chan struct{}, error)
+	// Waiting counts the jobs of all accounts that no worker has begun.
+	Waiting(ctx context.Context) (int, error)
 }
 
 // Blobs keeps uploads and results.
@@ -95,6 +97,7 @@ type Deps struct {
 	Drain <-chan struct{}
 
 	MaxUploadBytes int64         // for every plan; 0: only the plans limit uploads
+	MaxQueuedJobs  int           // while so many jobs wait no more are taken, about; 0: no limit
 	TempDir        string        // uploads are here while they are checked; "" means the system's
 	URLLifetime    time.Duration // of download URLs; default 1 h
 	InspectTimeout time.Duration // for the engine to look at an upload; default 1 min
@@ -111,6 +114,7 @@ type Deps struct {
 type server struct {
 	Deps
 	metrics *metrics
+	queue   *queueGauge
 }
 
 const (
@@ -149,7 +153,7 @@ func newServer(d Deps) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{Deps: d, metrics: m}, nil
+	return &server{Deps: d, metrics: m, queue: &queueGauge{count: d.Jobs.Waiting, now: d.Now}}, nil
 }
 
 func (s *server) routes() *chi.Mux {

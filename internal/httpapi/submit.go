@@ -43,6 +43,11 @@ func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !repeated && !dryRun {
+		if err := s.checkQueue(ctx); err != nil {
+			return err
+		}
+	}
 	if limit, active := who.Plan.MaxConcurrentJobs, who.Account.ActiveJobs; !repeated && limit != nil && active >= *limit {
 		return job.TooManyActive(active, *limit, who.Account.Tier) // an early look: Submit has the last word
 	}

@@ -61,6 +61,13 @@ func dueAt(start float64) time.Time {
 	return queueEpoch().Add(time.Duration(start * float64(queueUnit)))
 }
 
+// Waiting counts the jobs of all accounts that no worker has begun.
+func (s *Store) Waiting(ctx context.Context) (n int, err error) {
+	defer op(&err, "postgres.Waiting")
+	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM jobs WHERE status = 'pending'`).Scan(&n)
+	return n, err
+}
+
 // restorePlaces gives work that is to be tried again its place back: River has scheduled it for now, behind everything.
 func (s *Store) restorePlaces(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, `
