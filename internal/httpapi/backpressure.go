@@ -17,8 +17,8 @@ const (
 
 // A queueGauge knows how many jobs wait for a worker.
 type queueGauge struct {
-	count func(context.Context) (int, error)
-	now   func() time.Time
+	jobs Jobs
+	now  func() time.Time
 
 	mu      sync.Mutex
 	read    time.Time
@@ -33,7 +33,7 @@ func (g *queueGauge) level(ctx context.Context) (int, error) {
 	if age := now.Sub(g.read); age >= 0 && age < queueGaugeAge {
 		return g.waiting, nil
 	}
-	waiting, err := g.count(ctx)
+	waiting, err := g.jobs.Waiting(ctx)
 	if err == nil {
 		g.read, g.waiting = now, waiting
 	}

@@ -153,7 +153,7 @@ func newServer(d Deps) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{Deps: d, metrics: m, queue: &queueGauge{count: d.Jobs.Waiting, now: d.Now}}, nil
+	return &server{Deps: d, metrics: m, queue: &queueGauge{jobs: d.Jobs, now: d.Now}}, nil
 }
 
 func (s *server) routes() *chi.Mux {
