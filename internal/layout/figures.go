@@ -426,28 +426,41 @@ func makeFigure(box document.Box, image int, labels, turned []fragment, fonts []
 	return b
 }
 
+// sameEdges reports whether the edges of two boxes are no further than most points from each other.
+func sameEdges(a, b document.Box, most float64) bool {
+	return max(math.Abs(a.Left-b.Left), math.Abs(a.Top-b.Top), math.Abs(a.Right-b.Right), math.Abs(a.Bottom-b.Bottom)) <= most
+}
+
 // addFigures puts the page's images into the reading order, each after the last block that stands above it and shares
 // a part of its width.
 func (p *page) addFigures(c *document.Content, f frame) {
 	const (
 		least    = 24.0 // points in both directions: smaller ones are icons and bullets
-		most     = 0.9  // of the page's area: larger ones are scans and backgrounds
+		most     = 0.9  // of the page's area: larger ones are scans and backgrounds, but where there is nothing else
+		same     = 2.0  // points between the edges of two: the layers of one, a scan's above all
 		mostMany = 100  // figures on a page: more are the tiles of one
 	)
 	drawn := make(map[int]bool) // pictures that are in the order already, with the text on them
 	for _, b := range p.blocks {
 		drawn[b.image] = true
 	}
+	covers := most * f.width * f.height
+	if len(p.blocks) == 0 {
+		covers = math.Inf(1)
+	}
 	var figures []*block
 	for i := range c.Images {
 		b := f.box(c.Images[i].Box).Intersect(document.Box{Right: f.width, Bottom: f.height})
-		if drawn[i+1] || b.Width() < least || b.Height() < least || b.Width()*b.Height() > most*f.width*f.height {
+		if drawn[i+1] || b.Width() < least || b.Height() < least || b.Width()*b.Height() > covers {
 			continue
 		}
+		if slices.ContainsFunc(figures, func(o *block) bool { return sameEdges(o.box, b, same) }) {
+			continue
+		}
+		if len(figures) == mostMany {
+			return
+		}
 		figures = append(figures, &block{kind: document.Figure, box: b, image: i + 1, leaf: -1})
-	}
-	if len(figures) > mostMany {
-		return
 	}
 	for _, fig := range figures {
 		at := 0
@@ -455,6 +468,9 @@ func (p *page) addFigures(c *document.Content, f frame) {
 			if b.box.Top < fig.box.Top && b.box.Left < fig.box.Right && b.box.Right > fig.box.Left {
 				at = i + 1
 			}
+		}
+		for at < len(p.blocks) && p.blocks[at].image > 0 && p.blocks[at].box.Right <= fig.box.Left && p.blocks[at].box.Bottom > fig.box.Top {
+			at++ // it stands in a row of pictures
 		}
 		p.blocks = slices.Insert(p.blocks, at, fig)
 	}

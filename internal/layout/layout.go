@@ -3,7 +3,7 @@
 // One page goes through these stages, each in files of its own: columns of vertical text turned (vertical), bold by
 // strokes (embolden), the frame in which its text is upright and begins at the left (orient, bidi), clean glyphs
 // (glyphs, forms), fragments of lines (fragments, initials, ruby), edges and ruled tables (edges, lattice, tables),
-// charts and diagrams (figures), reading order (order), lines, paragraphs, list items, listings and displayed formulas
+// pictures that come in tiles (tiles), charts and diagrams (figures), reading order (order), lines, paragraphs, list items, listings and displayed formulas
 // (lines, paragraphs, marks, code, formulas), titles of tables (headerrows). What needs the whole document follows at
 // its end: running headers and footers (running), headings and their levels (headings, levels), captions and notes
 // (notes), lists (lists), texts and tables that go on in the next column or page (flow, tableflow), words divided at
@@ -60,6 +60,7 @@ func New(o Options) *Analyzer { return &Analyzer{options: o} }
 func (a *Analyzer) Add(c *document.Content) {
 	shown := *c
 	shown.Glyphs, shown.Fonts = boldStroked(turnColumns(c.Glyphs), c.Fonts)
+	shown.Images = uniteTiles(c.Images)
 	c = &shown
 	f := findFrame(c)
 	fonts := a.typing.fonts(c)

@@ -88,7 +88,7 @@ func (t *treeReader) read(glyphs []glyph, keepRunning bool) (rest []glyph, ok bo
 func (t *treeReader) collect(claimed map[int32]bool) {
 	c := t.content
 	for i := range c.Images {
-		if id := c.Images[i].MCID; claimed[id] {
+		if id := c.Images[i].MCID; claimed[id] && !c.Images[i].Box.Empty() {
 			t.images[id] = append(t.images[id], i)
 		}
 	}

@@ -54,6 +54,9 @@ const (
 	fnPathSegmentGetType
 	fnPathSegmentGetClose
 	fnImageObjGetImagePixelSize
+	fnImageObjGetImageFilterCount
+	fnImageObjGetImageFilter
+	fnImageObjGetImageDataRaw
 
 	fnTextLoadPage
 	fnTextClosePage
@@ -109,6 +112,7 @@ const (
 	fnBitmapGetBuffer
 	fnBitmapGetStride
 	fnRenderPageBitmap
+	fnRenderPageBitmapWithMatrix
 
 	numFunctions
 )
@@ -141,28 +145,31 @@ var functionNames = [numFunctions]string{
 	fnDestGetLocationInPage:  "FPDFDest_GetLocationInPage",
 	fnGetPageSizeByIndex:     "FPDF_GetPageSizeByIndexF",
 
-	fnLoadPage:                  "FPDF_LoadPage",
-	fnClosePage:                 "FPDF_ClosePage",
-	fnGetPageBoundingBox:        "FPDF_GetPageBoundingBox",
-	fnPageGetRotation:           "FPDFPage_GetRotation",
-	fnPageCountObjects:          "FPDFPage_CountObjects",
-	fnPageGetObject:             "FPDFPage_GetObject",
-	fnFormObjCountObjects:       "FPDFFormObj_CountObjects",
-	fnFormObjGetObject:          "FPDFFormObj_GetObject",
-	fnPageObjGetType:            "FPDFPageObj_GetType",
-	fnPageObjGetMatrix:          "FPDFPageObj_GetMatrix",
-	fnPageObjGetBounds:          "FPDFPageObj_GetBounds",
-	fnPageObjGetFillColor:       "FPDFPageObj_GetFillColor",
-	fnPageObjGetStrokeColor:     "FPDFPageObj_GetStrokeColor",
-	fnPageObjGetStrokeWidth:     "FPDFPageObj_GetStrokeWidth",
-	fnPageObjGetMarkedContentID: "FPDFPageObj_GetMarkedContentID",
-	fnPathGetDrawMode:           "FPDFPath_GetDrawMode",
-	fnPathCountSegments:         "FPDFPath_CountSegments",
-	fnPathGetPathSegment:        "FPDFPath_GetPathSegment",
-	fnPathSegmentGetPoint:       "FPDFPathSegment_GetPoint",
-	fnPathSegmentGetType:        "FPDFPathSegment_GetType",
-	fnPathSegmentGetClose:       "FPDFPathSegment_GetClose",
-	fnImageObjGetImagePixelSize: "FPDFImageObj_GetImagePixelSize",
+	fnLoadPage:                    "FPDF_LoadPage",
+	fnClosePage:                   "FPDF_ClosePage",
+	fnGetPageBoundingBox:          "FPDF_GetPageBoundingBox",
+	fnPageGetRotation:             "FPDFPage_GetRotation",
+	fnPageCountObjects:            "FPDFPage_CountObjects",
+	fnPageGetObject:               "FPDFPage_GetObject",
+	fnFormObjCountObjects:         "FPDFFormObj_CountObjects",
+	fnFormObjGetObject:            "FPDFFormObj_GetObject",
+	fnPageObjGetType:              "FPDFPageObj_GetType",
+	fnPageObjGetMatrix:            "FPDFPageObj_GetMatrix",
+	fnPageObjGetBounds:            "FPDFPageObj_GetBounds",
+	fnPageObjGetFillColor:         "FPDFPageObj_GetFillColor",
+	fnPageObjGetStrokeColor:       "FPDFPageObj_GetStrokeColor",
+	fnPageObjGetStrokeWidth:       "FPDFPageObj_GetStrokeWidth",
+	fnPageObjGetMarkedContentID:   "FPDFPageObj_GetMarkedContentID",
+	fnPathGetDrawMode:             "FPDFPath_GetDrawMode",
+	fnPathCountSegments:           "FPDFPath_CountSegments",
+	fnPathGetPathSegment:          "FPDFPath_GetPathSegment",
+	fnPathSegmentGetPoint:         "FPDFPathSegment_GetPoint",
+	fnPathSegmentGetType:          "FPDFPathSegment_GetType",
+	fnPathSegmentGetClose:         "FPDFPathSegment_GetClose",
+	fnImageObjGetImagePixelSize:   "FPDFImageObj_GetImagePixelSize",
+	fnImageObjGetImageFilterCount: "FPDFImageObj_GetImageFilterCount",
+	fnImageObjGetImageFilter:      "FPDFImageObj_GetImageFilter",
+	fnImageObjGetImageDataRaw:     "FPDFImageObj_GetImageDataRaw",
 
 	fnTextLoadPage:             "FPDFText_LoadPage",
 	fnTextClosePage:            "FPDFText_ClosePage",
@@ -212,10 +219,11 @@ var functionNames = [numFunctions]string{
 	fnLinkCountQuadPoints: "FPDFLink_CountQuadPoints",
 	fnLinkGetQuadPoints:   "FPDFLink_GetQuadPoints",
 
-	fnBitmapCreateEx:   "FPDFBitmap_CreateEx",
-	fnBitmapDestroy:    "FPDFBitmap_Destroy",
-	fnBitmapFillRect:   "FPDFBitmap_FillRect",
-	fnBitmapGetBuffer:  "FPDFBitmap_GetBuffer",
-	fnBitmapGetStride:  "FPDFBitmap_GetStride",
-	fnRenderPageBitmap: "FPDF_RenderPageBitmap",
+	fnBitmapCreateEx:             "FPDFBitmap_CreateEx",
+	fnBitmapDestroy:              "FPDFBitmap_Destroy",
+	fnBitmapFillRect:             "FPDFBitmap_FillRect",
+	fnBitmapGetBuffer:            "FPDFBitmap_GetBuffer",
+	fnBitmapGetStride:            "FPDFBitmap_GetStride",
+	fnRenderPageBitmap:           "FPDF_RenderPageBitmap",
+	fnRenderPageBitmapWithMatrix: "FPDF_RenderPageBitmapWithMatrix",
 }

@@ -37,25 +37,42 @@ func (f *File) Render(n int, dpi float64) (img *image.RGBA, err error) {
 		return nil, fault.Newf(fault.Invalid, "too_complex", "Page %d is too large to be rendered.", n)
 	}
 	width, height := int(w), int(h)
+	bitmap, err := f.newBitmap(width, height)
+	if err != nil {
+		return nil, err
+	}
+	defer i.call(fnBitmapDestroy, bitmap)
+	i.call(fnRenderPageBitmap, bitmap, page, 0, 0, uint64(width), uint64(height), rotationAsInFile, renderAnnots|renderRGBAOrder)
+	img = image.NewRGBA(image.Rect(0, 0, width, height))
+	return img, f.readBitmap(bitmap, img)
+}
+
+// newBitmap makes a white bitmap; destroy it with fnBitmapDestroy.
+func (f *File) newBitmap(width, height int) (uint64, error) {
+	i := f.inst
 	bitmap := i.ptr(fnBitmapCreateEx, uint64(width), uint64(height), bitmapBGRA, 0, 0)
 	if bitmap == 0 {
 		if i.err == nil {
 			i.err = errOutOfMemory
 		}
-		return nil, f.crashed()
+		return 0, f.crashed()
 	}
-	defer i.call(fnBitmapDestroy, bitmap)
 	i.call(fnBitmapFillRect, bitmap, 0, 0, uint64(width), uint64(height), opaqueWhite)
-	i.call(fnRenderPageBitmap, bitmap, page, 0, 0, uint64(width), uint64(height), rotationAsInFile, renderAnnots|renderRGBAOrder)
+	return bitmap, nil
+}
+
+// readBitmap copies a bitmap that was painted in the order RGBA into img, which has its size.
+func (f *File) readBitmap(bitmap uint64, img *image.RGBA) error {
+	i := f.inst
 	stride := i.num(fnBitmapGetStride, bitmap)
 	buffer := uint32(i.ptr(fnBitmapGetBuffer, bitmap))
 	if err := f.crashed(); err != nil {
-		return nil, err
+		return err
 	}
-	img = image.NewRGBA(image.Rect(0, 0, width, height))
-	pixels := i.read(buffer, stride*height)
-	for y := range height {
-		copy(img.Pix[y*img.Stride:][:width*4], pixels[y*stride:])
+	size := img.Bounds().Size()
+	pixels := i.read(buffer, stride*size.Y)
+	for y := range size.Y {
+		copy(img.Pix[y*img.Stride:][:size.X*4], pixels[y*stride:])
 	}
-	return img, f.crashed()
+	return f.crashed()
 }
