@@ -51,6 +51,11 @@ func (s *server) convert(file *pdfium.File, r request) (result Result, err error
 		return Result{}, err
 	}
 	c.warnOfSignature(doc)
+	album, err := c.pictures(doc)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, album.remove()) }()
 	result = Result{Pages: file.NumPages()}
 	for _, f := range c.options.Format {
 		out, err := c.writeOutput(f, doc)
@@ -58,6 +63,9 @@ func (s *server) convert(file *pdfium.File, r request) (result Result, err error
 			return Result{}, err
 		}
 		result.Outputs = append(result.Outputs, out)
+	}
+	if result.Outputs, err = c.archive(album, result.Outputs); err != nil {
+		return Result{}, err
 	}
 	result.Warnings = doc.Warnings
 	return result, c.drawer.finish(doc)
