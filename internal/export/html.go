@@ -40,7 +40,7 @@ func writeHTML(w *bufio.Writer, d *document.Document, o option.Options) error {
 		h.put("</div>\n")
 	}
 	h.put("</main>\n</body>\n</html>\n")
-	return nil // bufio keeps the first error for Flush
+	return h.err // bufio keeps the first error of its own for Flush
 }
 
 // htmlWriter writes the elements of one document.
@@ -51,6 +51,7 @@ type htmlWriter struct {
 	code        bool  // fixed-pitch type is code
 	rightToLeft bool  // the direction of the page, also that of the columns of its tables
 	joints      map[string][]joint
+	err         error // the first one of reading a picture
 }
 
 func (h *htmlWriter) put(parts ...string) {
@@ -66,12 +67,20 @@ func (h *htmlWriter) head(d *document.Document, rightToLeft bool) {
 		h.put(directionAttribute(true))
 	}
 	h.put(">\n<head>\n<meta charset=\"utf-8\">\n",
-		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">`, "\n",
+		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:`+h.imageSources()+`; base-uri 'none'; form-action 'none'">`, "\n",
 		`<meta name="viewport" content="width=device-width, initial-scale=1">`, "\n")
 	if author := metaText(d.Meta.Author); author != "" {
 		h.put(`<meta name="author" content="`, escapeHTML(author), "\">\n")
 	}
 	h.put("<title>", escapeHTML(h.title(d)), "</title>\n<style>\n", styleSheet, "</style>\n</head>\n<body>\n<main>\n")
+}
+
+// imageSources are those of the page's policy beside data URIs: where pictures are files, they lie beside the page.
+func (h *htmlWriter) imageSources() string {
+	if h.o.ImageOutput == "external" {
+		return " 'self' file:"
+	}
+	return ""
 }
 
 // title is what the file calls itself, or else its first heading of the highest level.
@@ -201,14 +210,19 @@ func (h *htmlWriter) figure(e, before, after *document.Element) {
 	if before != nil {
 		h.textBlock("figcaption", "", before)
 	}
+	h.picture(e)
 	switch {
 	case e.Kind == document.Table:
 		h.table(e)
+	case len(e.Children) > 0 && e.Picture != nil:
+		h.put("<details class=\"drawn\">\n<summary lang=\"en\">Text in the picture</summary>\n")
+		h.elements(e.Children)
+		h.put("</details>\n")
 	case len(e.Children) > 0:
 		h.put("<div class=\"drawn\">\n")
 		h.elements(e.Children)
 		h.put("</div>\n")
-	default:
+	case e.Picture == nil:
 		if text := h.inline(figureLines(e), nil, 0); text != "" {
 			h.put(`<p class="drawn"`, h.direction(figureLines(e)), ">", text, "</p>\n")
 		}
@@ -217,6 +231,21 @@ func (h *htmlWriter) figure(e, before, after *document.Element) {
 		h.textBlock("figcaption", "", after)
 	}
 	h.put("</figure>\n")
+}
+
+// picture writes the picture of a figure, when it has one: as large as it is on the page, where the screen allows. A
+// caption stands beside it and is not repeated as the text that stands for it.
+func (h *htmlWriter) picture(e *document.Element) {
+	p := e.Picture
+	if p == nil || h.err != nil {
+		return
+	}
+	h.put(`<img src="`)
+	h.err = writeSource(h.w, p, h.o)
+	const pixels = 96.0 / 72 // of CSS in a point
+	shown := strconv.Itoa(max(int(math.Round(e.Box.Width()*pixels)), 1))
+	h.put(`" width="`, strconv.Itoa(p.Width), `" height="`, strconv.Itoa(p.Height), `" style="width:`, shown,
+		`px" alt="`, escapeHTML(altText(e, nil, h.o)), "\">\n")
 }
 
 // pairCaptions finds which captions belong to a figure or table next to them: those that stand close. Between two, a

@@ -44,6 +44,8 @@ type jsonElement struct {
 	Level      string        `json:"level,omitempty"`
 	Marker     *string       `json:"marker,omitempty"`
 	Alt        string        `json:"alt,omitempty"`
+	Caption    string        `json:"caption,omitempty"`
+	Image      *jsonImage    `json:"image,omitempty"`
 	Code       bool          `json:"code,omitempty"`
 	Ordered    *bool         `json:"ordered,omitempty"`
 	Continues  bool          `json:"continues,omitempty"`
@@ -54,6 +56,14 @@ type jsonElement struct {
 	Rows       [][]string    `json:"rows,omitempty"`
 	Cells      []jsonCell    `json:"cells,omitempty"`
 	Kids       []jsonElement `json:"kids,omitempty"`
+}
+
+type jsonImage struct {
+	File   string  `json:"file,omitempty"`
+	Data   *string `json:"data,omitempty"` // empty: see writeSpliced
+	Type   string  `json:"type"`
+	Width  int     `json:"width"`
+	Height int     `json:"height"`
 }
 
 type jsonCell struct {
@@ -92,8 +102,17 @@ func writeJSON(w *bufio.Writer, d *document.Document, o option.Options) error {
 	w.WriteString(",\n\"kids\":[")
 	first := true
 	for i := range d.Pages {
+		var captions map[*document.Element]*document.Element
+		if o.ImageOutput != "off" {
+			captions = captionsOf(d.Pages[i].Elements)
+		}
 		for k := range d.Pages[i].Elements {
-			kid, err := marshal(toJSON(&d.Pages[i].Elements[k], o))
+			e := &d.Pages[i].Elements[k]
+			element := toJSON(e, o)
+			if caption := captions[e]; caption != nil && e.Kind == document.Figure {
+				element.Caption = caption.ID
+			}
+			kid, err := marshal(element)
 			if err != nil {
 				return err
 			}
@@ -102,7 +121,11 @@ func writeJSON(w *bufio.Writer, d *document.Document, o option.Options) error {
 			}
 			first = false
 			w.WriteByte('\n')
-			w.Write(kid)
+			if o.ImageOutput != "embedded" {
+				w.Write(kid)
+			} else if err := writeSpliced(w, kid, picturesIn(e, nil), o); err != nil {
+				return err
+			}
 		}
 	}
 	w.WriteString("\n]}\n")
@@ -145,6 +168,14 @@ func toJSON(e *document.Element, o option.Options) jsonElement {
 		out.Rows, out.Cells = jsonTable(e.Grid, o)
 		if e.Grid != nil {
 			out.HeaderRows, out.RowGoesOn = &e.Grid.HeaderRows, e.Grid.RowContinues
+		}
+	}
+	if p := e.Picture; p != nil {
+		out.Image = &jsonImage{Type: p.Type, Width: p.Width, Height: p.Height}
+		if o.ImageOutput == "embedded" {
+			out.Image.Data = new(string)
+		} else {
+			out.Image.File = p.Name
 		}
 	}
 	for i := range e.Children {

@@ -17,6 +17,9 @@ func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) erro
 		if i > 0 && o.MarkdownPageSeparator != "" {
 			m.block(separator(o.MarkdownPageSeparator, p.Number))
 		}
+		if o.ImageOutput != "off" {
+			m.captions = captionsOf(p.Elements)
+		}
 		for k := range p.Elements {
 			m.element(&p.Elements[k])
 		}
@@ -24,7 +27,7 @@ func writeMarkdown(w *bufio.Writer, d *document.Document, o option.Options) erro
 	if m.started {
 		m.w.WriteByte('\n')
 	}
-	return nil // bufio keeps the first error for Flush
+	return m.err // bufio keeps the first error of its own for Flush
 }
 
 type markdown struct {
@@ -33,7 +36,9 @@ type markdown struct {
 	top      int  // the highest level of a heading: 0 where there is a title
 	code     bool // fixed-pitch type is code: not where all text is set in it
 	started  bool
-	listMark byte // what ends the marks of the list just written: '-', '*', '.', ')'; 0 after another block
+	listMark byte                                    // what ends the marks of the list just written: '-', '*', '.', ')'; 0 after another block
+	captions map[*document.Element]*document.Element // of the page's figures; nil where no pictures were asked for
+	err      error                                   // the first one of reading a picture
 }
 
 // topLevel is 0 when the document has a title, 1 otherwise.
@@ -78,10 +83,13 @@ func (m *markdown) element(e *document.Element) {
 		m.block(m.listText(e, alt))
 		m.listMark = leadMark(e, alt)
 	case document.Figure, document.Header, document.Footer: // a running head may be a figure with text in it
+		m.picture(e)
 		for k := range e.Children {
 			m.element(&e.Children[k])
 		}
-		m.block(m.inline(figureLines(e), inlineBlock))
+		if e.Picture == nil {
+			m.block(m.inline(figureLines(e), inlineBlock))
+		}
 	default:
 		if e.Code {
 			m.block(codeFence(codeText(e.Lines, m.o)))
@@ -89,6 +97,17 @@ func (m *markdown) element(e *document.Element) {
 		}
 		m.block(m.inline(e.Lines, inlineBlock))
 	}
+}
+
+// picture writes the picture of a figure, when it has one, with a text that stands for it.
+func (m *markdown) picture(e *document.Element) {
+	if e.Picture == nil || m.err != nil {
+		return
+	}
+	alt := altText(e, m.captions[e], m.o)
+	m.block("![" + escapeBrackets(escapeInline(alt, escaping{inLink: true, before: '[', follow: ']'})) + "](")
+	m.err = writeSource(m.w, e.Picture, m.o)
+	m.w.WriteByte(')')
 }
 
 // listText writes a list; nested blocks are set in by the width of the item's mark.

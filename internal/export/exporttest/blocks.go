@@ -14,7 +14,7 @@ import (
 
 // block is one block of a document as a reader meets it.
 type block struct {
-	Kind   string // "heading", "paragraph", "code", "list", "table", "page"
+	Kind   string // "heading", "paragraph", "code", "list", "table", "picture", "page"
 	Shape  string // a heading's level, a list's items, a table's size
 	Text   string // without white space, a bar between items and between cells that say something
 	joined bool   // of several elements: a hyphen between them may be gone
@@ -89,6 +89,9 @@ func (c *collector) add(e *document.Element) {
 			c.open = len(c.blocks)
 		}
 	case e.Kind == document.Figure, len(e.Children) > 0:
+		if e.Picture != nil {
+			c.blocks = append(c.blocks, block{Kind: "picture"})
+		}
 		inside := collector{o: c.o, n: c.n}
 		for i := range e.Children {
 			inside.add(&e.Children[i])
@@ -97,7 +100,7 @@ func (c *collector) add(e *document.Element) {
 		inside.endTable()
 		c.blocks = append(c.blocks, inside.blocks...)
 		text := textOf(e.Lines, c.o)
-		if len(e.Lines) == 0 && len(e.Children) == 0 {
+		if len(e.Lines) == 0 && len(e.Children) == 0 && e.Picture == nil {
 			text = squeeze(e.Alt)
 		}
 		c.blocks = append(c.blocks, block{Kind: "paragraph", Text: text})

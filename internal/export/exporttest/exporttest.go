@@ -129,11 +129,15 @@ type jsonElement struct {
 		ColSpan int    `json:"column_span"`
 		Content string `json:"content"`
 	} `json:"cells"`
-	Kids []jsonElement `json:"kids"`
+	Image *struct{}     `json:"image"`
+	Kids  []jsonElement `json:"kids"`
 }
 
 func (j *jsonElement) element() document.Element {
 	e := document.Element{ID: j.ID, Kind: j.Type, Page: j.Page, Marker: j.Marker, Alt: j.Alt, Code: j.Code, Aside: j.Aside, Continues: j.Continues}
+	if j.Image != nil {
+		e.Picture = &document.Picture{}
+	}
 	switch j.Type {
 	case document.Table:
 		e.Grid = &document.Grid{Rows: len(j.Rows), HeaderRows: j.HeaderRows, RowContinues: j.RowContinues}

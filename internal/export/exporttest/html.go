@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,7 +143,7 @@ func (c *htmlChecker) failf(format string, args ...any) {
 // elementRules says where an element may stand, and which attributes it may have. Nothing else is in our pages.
 func elementRules(name string) (parents, attributes string, ok bool) {
 	const (
-		blocks   = " main div figure header footer "
+		blocks   = " main div figure details header footer "
 		phrasing = " p h1 h2 h3 h4 h5 h6 li td th figcaption a strong em del sup sub code span "
 	)
 	rules := map[string][2]string{
@@ -152,7 +153,8 @@ func elementRules(name string) (parents, attributes string, ok bool) {
 		"p": {blocks + "aside ", " id class dir "}, "aside": {blocks, " id role dir "}, "pre": {blocks, " id "},
 		"header": {blocks, " id dir "}, "footer": {blocks, " id dir "},
 		"ul": {blocks + "li ", " id class "}, "ol": {blocks + "li ", " id type start "}, "li": {" ul ol ", " id value data-mark dir "},
-		"figure": {" div ", " id "}, "figcaption": {" figure ", " id dir "},
+		"figure": {" div header footer ", " id "}, "img": {" figure ", " src width height style alt "},
+		"details": {" figure ", " class "}, "summary": {" details ", " lang "}, "figcaption": {" figure ", " id dir "},
 		"table": {" div body ", " id "}, "thead": {" table ", ""}, "tbody": {" table ", ""}, "tr": {" thead tbody ", " id data-page "},
 		"th": {" tr ", " scope colspan rowspan dir "}, "td": {" tr ", " colspan rowspan dir "},
 		"a": {phrasing, " href rel "}, "span": {phrasing, " id class data-page "}, "br": {phrasing, ""},
@@ -203,6 +205,14 @@ func (c *htmlChecker) check(n *html.Node) {
 	}
 }
 
+// source reports whether a picture is in the text itself or in the archive beside it.
+func source(s string) bool {
+	return strings.HasPrefix(s, "data:image/png;base64,") || strings.HasPrefix(s, "data:image/jpeg;base64,") || pictureName.MatchString(s)
+}
+
+// pictureName is the name of a picture in the archive: that of its element, so that nothing else can be written to.
+var pictureName = regexp.MustCompile(`^images/p\d+\.e\d+\.(png|jpg)$`)
+
 func hasAncestor(n *html.Node, a atom.Atom) bool {
 	for p := n.Parent; p != nil; p = p.Parent {
 		if p.DataAtom == a {
@@ -219,6 +229,10 @@ func (c *htmlChecker) attribute(a html.Attribute) {
 			c.failf("the id %q is taken or none", a.Val)
 		}
 		c.ids[a.Val] = true
+	case "src":
+		if !source(a.Val) {
+			c.failf("a picture from %.40q", a.Val)
+		}
 	case "href":
 		scheme, _, _ := strings.Cut(a.Val, ":")
 		if !slices.Contains([]string{"http", "https", "mailto", "tel"}, scheme) {
@@ -328,6 +342,11 @@ func htmlBlocks(root *html.Node) []block {
 			return
 		case len(name) == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6':
 			out = append(out, block{Kind: "heading", Text: shownText(n)})
+			return
+		case name == "img":
+			out = append(out, block{Kind: "picture"})
+			return
+		case name == "summary": // names what it hides
 			return
 		case name == "p" || name == "figcaption":
 			out = append(out, block{Kind: "paragraph", Text: shownText(n)})

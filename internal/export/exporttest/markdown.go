@@ -93,6 +93,12 @@ func (r *markdownReader) block(n ast.Node) block {
 	case *ast.Heading:
 		return block{Kind: "heading", Shape: fmt.Sprint(n.Level), Text: r.text(n)}
 	case *ast.Paragraph:
+		if image, ok := n.FirstChild().(*ast.Image); ok && image == n.LastChild() {
+			if !source(string(image.Destination)) {
+				r.err = errors.Join(r.err, fmt.Errorf("a picture from %.40q", image.Destination))
+			}
+			return block{Kind: "picture"}
+		}
 		return block{Kind: "paragraph", Text: r.text(n)}
 	case *ast.FencedCodeBlock:
 		return block{Kind: "code", Text: squeeze(string(n.Lines().Value(r.source)))}
