@@ -313,7 +313,7 @@ type inspector struct{ engine *engine.Engine }
 // Inspect looks at the PDF at path.
 func (i inspector) Inspect(ctx context.Context, path, password string, deep bool) (httpapi.Inspection, error) {
 	info, err := i.engine.Inspect(ctx, path, password, deep)
-	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText}, err
+	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText, Warnings: info.Warnings}, err
 }
 
 // Decrypt writes the PDF at src to dst without encryption.

@@ -56,6 +56,7 @@ func (s *server) convert(file *pdfium.File, r request) (result Result, err error
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, album.remove()) }()
+	c.warnOfFile(doc)
 	result = Result{Pages: file.NumPages()}
 	for _, f := range c.options.Format {
 		out, err := c.writeOutput(f, doc)
@@ -67,7 +68,7 @@ func (s *server) convert(file *pdfium.File, r request) (result Result, err error
 	if result.Outputs, err = c.archive(album, result.Outputs); err != nil {
 		return Result{}, err
 	}
-	result.Warnings = doc.Warnings
+	result.Warnings = bounded(doc.Warnings)
 	return result, c.drawer.finish(doc)
 }
 

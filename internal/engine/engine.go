@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/option"
 )
@@ -166,6 +167,9 @@ type Request struct {
 	OutDir  string // existing directory for the results
 	Stem    string // the results' file name without extension
 	Options option.Options
+	// Warnings come before those of the conversion: what Inspect said of the file, where Source is a decrypted copy of it,
+	// which shows no more what it was made of.
+	Warnings []document.Warning
 	// DebugDir, when not "", is a directory that gets drawings of what the layout saw and made of every page, and
 	// a workbench.IndexName that leads through them. It is made when it is missing. Drawing takes much longer
 	// than converting.
@@ -194,7 +198,7 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 	}
 	resp, err := e.do(ctx, request{
 		Op: opConvert, Source: r.Source, OutDir: r.OutDir, Stem: r.Stem, Options: &r.Options, Password: r.Options.Password,
-		DebugDir: r.DebugDir,
+		DebugDir: r.DebugDir, Warnings: r.Warnings,
 	}, progress)
 	if err != nil {
 		return Result{}, err

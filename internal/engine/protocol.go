@@ -47,6 +47,8 @@ type request struct {
 	Stem     string          `json:"stem,omitempty"`
 	Options  *option.Options `json:"options,omitempty"`
 	DebugDir string          `json:"debug_dir,omitempty"` // opConvert
+	// Warnings of opConvert are those of an earlier look at the file.
+	Warnings []document.Warning `json:"warnings,omitempty"`
 }
 
 // response is a frame from the child. Exactly one of its parts is set; all but Progress end the exchange.
@@ -157,6 +159,8 @@ type Info struct {
 	Encrypted        bool          `json:"encrypted"`
 	PagesWithoutText []int         `json:"pages_without_text"` // 1-based; pages that show something, but no text
 	Meta             document.Meta `json:"meta"`
+	// Warnings are about the file as a whole; those of its pages are for Convert to find.
+	Warnings []document.Warning `json:"warnings"`
 }
 
 // Output is one file that Convert wrote.

@@ -214,7 +214,7 @@ func (s *server) openPDF(src *os.File, password string) (*pdfium.File, error) {
 // inspect describes a file; deep looks at every page.
 func (s *server) inspect(file *pdfium.File, deep bool) (Info, error) {
 	meta := file.Meta()
-	info := Info{Pages: file.NumPages(), Encrypted: meta.Encrypted, Meta: meta}
+	info := Info{Pages: file.NumPages(), Encrypted: meta.Encrypted, Meta: meta, Warnings: fileWarnings(file)}
 	if !deep {
 		return info, nil
 	}

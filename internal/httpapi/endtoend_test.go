@@ -20,7 +20,7 @@ type inspector struct{ *engine.Engine }
 
 func (i inspector) Inspect(ctx context.Context, path, password string, deep bool) (httpapi.Inspection, error) {
 	info, err := i.Engine.Inspect(ctx, path, password, deep)
-	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText}, err
+	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText, Warnings: info.Warnings}, err
 }
 
 // TestEndToEnd has nothing fake: real PDFs go through the real engine, queue and stores.

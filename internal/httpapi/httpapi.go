@@ -18,6 +18,7 @@ import (
 	"github.com/ragify/ragify/api"
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
+	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
 )
@@ -58,7 +59,8 @@ type Blobs interface {
 type Inspection struct {
 	Pages            int
 	Encrypted        bool
-	PagesWithoutText []int // of a deep inspection only
+	PagesWithoutText []int              // of a deep inspection only
+	Warnings         []document.Warning // about the file as a whole
 }
 
 // Engine looks at uploads, by the path of a local file.

@@ -181,7 +181,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, f *form, c check
 	}
 	sub := job.Submission{
 		ID: id, Account: who.Account.ID, Options: f.options, FileName: f.fileName, FileSize: f.size, FileSHA256: f.sum,
-		PageCount: c.Pages, PagesCharged: c.charged, WebhookURL: f.webhookURL,
+		PageCount: c.Pages, PagesCharged: c.charged, Warnings: c.Warnings, WebhookURL: f.webhookURL,
 		IdempotencyKey: key, OptionsHash: f.options.Hash(),
 	}
 	sub.Options.Password = ""

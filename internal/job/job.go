@@ -39,17 +39,17 @@ type Job struct {
 	ID           uuid.UUID
 	Account      account.ID
 	Status       Status
-	Options      option.Options // Password always ""
-	FileName     string         // as the client named it, cleaned, "" when it gave none
-	FileSize     int64          // bytes of the upload
-	PageCount    int            // pages in the file
-	PagesCharged int            // pages selected by options.pages
-	PagesDone    int            // progress, 0…PagesCharged
-	ErrorCode    string         // stable code of the failure, "" unless failed
-	ErrorMessage string         // a safe sentence, "" unless failed
-	Warnings     []document.Warning
-	Files        []File // results; empty unless done and not expired
-	WebhookURL   string // "" when none
+	Options      option.Options     // Password always ""
+	FileName     string             // as the client named it, cleaned, "" when it gave none
+	FileSize     int64              // bytes of the upload
+	PageCount    int                // pages in the file
+	PagesCharged int                // pages selected by options.pages
+	PagesDone    int                // progress, 0…PagesCharged
+	ErrorCode    string             // stable code of the failure, "" unless failed
+	ErrorMessage string             // a safe sentence, "" unless failed
+	Warnings     []document.Warning // until the job has ended, those of the upload as a whole
+	Files        []File             // results; empty unless done and not expired
+	WebhookURL   string             // "" when none
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	StartedAt    *time.Time
@@ -84,6 +84,7 @@ type Submission struct {
 	FileSHA256   [32]byte // of the upload as sent
 	PageCount    int
 	PagesCharged int
+	Warnings     []document.Warning // about the upload as a whole
 	WebhookURL   string
 	// IdempotencyKey is "" when the client sent none. OptionsHash and FileSHA256 tell a repetition
 	// from a misuse; neither covers the password.

@@ -20,6 +20,7 @@ func (e edge) length() float64 { return e.to - e.from }
 // edges are those of a page, each list sorted by at, then from.
 type edges struct {
 	horizontal, vertical []edge
+	tooMany              bool // and none of them kept
 }
 
 const (
@@ -42,7 +43,7 @@ func findEdges(c *document.Content, f frame) edges {
 	const most = 20 * maxEdges // before merging: dashes and cell-by-cell lines are many
 	for i := range c.Rules {
 		if len(e.horizontal)+len(e.vertical) > most {
-			return edges{}
+			return edges{tooMany: true}
 		}
 		r := &c.Rules[i]
 		b := f.box(r.Box)
@@ -64,7 +65,7 @@ func findEdges(c *document.Content, f frame) edges {
 	}
 	e.horizontal, e.vertical = mergeEdges(e.horizontal), mergeEdges(e.vertical)
 	if len(e.horizontal)+len(e.vertical) > maxEdges {
-		return edges{}
+		return edges{tooMany: true}
 	}
 	return e
 }

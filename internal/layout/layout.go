@@ -38,7 +38,9 @@ type Analyzer struct {
 	treeless []int  // the pages with content that have none
 	open     string // element in which the page before ended
 	language string // of the element around all others; "" when it does not say
-	typing   typing
+
+	crowded []int // the pages with more lines than are looked at
+	typing  typing
 }
 
 // A page is what the document stages need of an analysed page: its blocks in reading order.
@@ -68,6 +70,9 @@ func (a *Analyzer) Add(c *document.Content) {
 	glyphs := cleanGlyphs(c, f)
 	trace.glyphs(glyphs)
 	e := findEdges(c, f)
+	if e.tooMany {
+		a.crowded = append(a.crowded, c.Number)
+	}
 	tree, glyphs := a.readTree(c, f, glyphs, e)
 	frags, turned := makeFragments(glyphs, f)
 	frags = setRuby(dropInitials(frags))
@@ -203,11 +208,23 @@ func (a *Analyzer) Document(meta document.Meta, outline []document.Outline, numP
 	if meta.Language == "" {
 		meta.Language = a.language
 	}
-	d := &document.Document{Meta: meta, NumPages: numPages, Warnings: a.treeWarnings()}
+	d := &document.Document{Meta: meta, NumPages: numPages, Warnings: append(a.treeWarnings(), a.crowdedWarnings()...)}
 	for _, p := range a.pages {
 		d.Pages = append(d.Pages, p.document())
 	}
 	return d
+}
+
+// crowdedWarnings says on which pages no lines were looked at.
+func (a *Analyzer) crowdedWarnings() []document.Warning {
+	if len(a.crowded) == 0 {
+		return nil
+	}
+	return []document.Warning{{
+		Code:    "lines_ignored",
+		Message: "These pages have more lines than tables can have: they were ignored, and tables that they draw may be missing.",
+		Pages:   a.crowded,
+	}}
 }
 
 // document makes elements of the page's blocks.

@@ -26,6 +26,7 @@ type File struct {
 	r         *Runtime
 	inst      *instance
 	id        uint32 // key in inst.readers
+	size      int64  // bytes
 	access    uint32 // address of PDFium's FPDF_FILEACCESS
 	doc       uint64
 	numPages  int
@@ -58,7 +59,7 @@ func (r *Runtime) Open(src io.ReaderAt, size int64, password string) (f *File, e
 		return nil, err
 	}
 	inst.nextID++
-	f = &File{r: r, inst: inst, id: inst.nextID, geometry: make(map[int]geometry), described: make(map[fontFacts]document.Font)}
+	f = &File{r: r, inst: inst, id: inst.nextID, size: size, geometry: make(map[int]geometry), described: make(map[fontFacts]document.Font)}
 	inst.readers[f.id] = newBlockReader(src, size)
 	f.access = uint32(inst.call(fnFileAccessCreate, uint64(size), uint64(f.id)))
 	if err := f.load(password); err != nil {

@@ -75,13 +75,10 @@ func (s *Store) FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, comp
 // writeOutcome changes the state of an active job and returns it as it then is, locked. Fault: NotFound
 // when there is no such active job.
 func (s *Store) writeOutcome(ctx context.Context, tx pgx.Tx, id uuid.UUID, o job.Outcome) (record, error) {
-	if o.Warnings == nil {
-		o.Warnings = []document.Warning{}
-	}
 	if o.Files == nil {
 		o.Files = []job.File{}
 	}
-	warnings, err := json.Marshal(o.Warnings)
+	warnings, err := encodeWarnings(o.Warnings)
 	if err != nil {
 		return record{}, err
 	}
@@ -96,6 +93,14 @@ func (s *Store) writeOutcome(ctx context.Context, tx pgx.Tx, id uuid.UUID, o job
 			finished_at = $7, updated_at = $7, expires_at = $8
 		WHERE id = $1 AND status IN ('pending', 'processing') RETURNING `+jobColumns,
 		id, o.Status, o.ErrorCode, cleanText(o.ErrorMessage), warnings, files, now, now.Add(s.retention)))
+}
+
+// encodeWarnings is what the column holds: an array, always.
+func encodeWarnings(w []document.Warning) ([]byte, error) {
+	if w == nil {
+		w = []document.Warning{}
+	}
+	return json.Marshal(w)
 }
 
 // settle does what follows from the end of r: slot, pages, and whoever wants to know.

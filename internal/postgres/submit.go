@@ -32,6 +32,10 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 	if err != nil {
 		return job.Job{}, false, err
 	}
+	warnings, err := encodeWarnings(sub.Warnings)
+	if err != nil {
+		return job.Job{}, false, err
+	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		now := s.now()
 		// The key comes first: a parallel repetition waits here, holding neither slot nor lock.
@@ -67,11 +71,11 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 		}
 		r, err := s.scanRecord(tx.QueryRow(ctx, `
 			INSERT INTO jobs AS j (id, account_id, status, options, file_name, file_size, page_count, pages_charged,
-				period, webhook_url, river_job_id, created_at, updated_at, expires_at, queue_start)
-			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
+				warnings, period, webhook_url, river_job_id, created_at, updated_at, expires_at, queue_start)
+			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14)
 			RETURNING `+jobColumns,
 			sub.ID, sub.Account, options, cleanText(sub.FileName), sub.FileSize, sub.PageCount, sub.PagesCharged,
-			held.month, sub.WebhookURL, riverID, now, now.Add(s.retention), start))
+			warnings, held.month, sub.WebhookURL, riverID, now, now.Add(s.retention), start))
 		j = r.Job
 		return err
 	})

@@ -110,10 +110,10 @@ func (c *converter) convert(ctx context.Context, j job.Job) (_ job.Outcome, err 
 	if err := c.q.c.Blobs.Fetch(ctx, job.SourceKey(j.ID), source); err != nil {
 		return job.Outcome{}, fmt.Errorf("fetch the upload: %w", err)
 	}
-	result, err := c.runEngine(ctx, j, engine.Request{Source: source, OutDir: out, Stem: resultStem, Options: j.Options})
+	result, err := c.runEngine(ctx, j, engine.Request{Source: source, OutDir: out, Stem: resultStem, Options: j.Options, Warnings: j.Warnings})
 	if err != nil {
 		if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind == fault.Invalid && ctx.Err() == nil {
-			return job.Outcome{Status: job.Failed, ErrorCode: f.Code, ErrorMessage: f.Message}, nil
+			return job.Outcome{Status: job.Failed, ErrorCode: f.Code, ErrorMessage: f.Message, Warnings: j.Warnings}, nil
 		}
 		return job.Outcome{}, err
 	}
