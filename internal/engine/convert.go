@@ -1,10 +1,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/export"
@@ -27,11 +27,12 @@ type conversion struct {
 	found   findings
 	drawer  *drawer
 	// original is what the PDF formats add to, nil when none is asked for.
-	original *original
+	original   *original
+	recogniser *recogniser
 }
 
 // convert parses the selected pages of file and writes the results.
-func (s *server) convert(file *pdfium.File, r request) (result Result, err error) {
+func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (result Result, err error) {
 	c := conversion{server: s, file: file, request: r, options: option.Default()}
 	if r.Options != nil {
 		c.options = *r.Options
@@ -46,6 +47,8 @@ func (s *server) convert(file *pdfium.File, r request) (result Result, err error
 	if err := c.saveOriginal(); err != nil {
 		return Result{}, err
 	}
+	c.recogniser = newRecogniser(ctx, r.OCRProcesses)
+	defer c.recogniser.close()
 	doc, err := c.read()
 	if err != nil {
 		return Result{}, err
@@ -80,30 +83,22 @@ func (c *conversion) read() (*document.Document, error) {
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
 		Trace: c.drawer.trace(),
 	})
-	content := &c.server.content
-	var reported time.Time
-	for i, n := range c.pages {
-		if err := c.readPage(n, content); err != nil {
+	q := intake{c: c, analyzer: analyzer, spare: []*document.Content{&c.server.content}}
+	for _, n := range c.pages {
+		if err := q.add(n); err != nil {
 			return nil, err
-		}
-		analyzer.Add(content)
-		if err := c.drawer.page(n); err != nil {
-			return nil, err
-		}
-		if now := time.Now(); now.Sub(reported) >= progressInterval || i == len(c.pages)-1 {
-			reported = now
-			if err := writeFrame(c.server.out, response{Progress: &progress{Done: i + 1, Total: len(c.pages)}}); err != nil {
-				return nil, err
-			}
 		}
 	}
+	if err := q.finish(); err != nil {
+		return nil, err
+	}
 	doc := analyzer.Document(c.file.Meta(), c.file.Outline(), c.file.NumPages())
-	doc.Warnings = append(doc.Warnings, c.found.warnings()...)
+	doc.Warnings = append(doc.Warnings, c.warnings()...)
 	return doc, nil
 }
 
 // readPage reads what page n shows. A damaged page is an empty one.
-func (c *conversion) readPage(n int, into *document.Content) error {
+func (c *conversion) readPage(n int, into *document.Content) (pageState, error) {
 	read := c.file.Content
 	if c.options.UseStructTree {
 		read = c.file.StructuredContent
@@ -111,13 +106,12 @@ func (c *conversion) readPage(n int, into *document.Content) error {
 	switch err := read(n, into); {
 	case errors.Is(err, errDamagedPage):
 		c.found.damaged = append(c.found.damaged, n)
-		return nil
+		return pageState{blank: true}, nil
 	case err != nil:
-		return err
+		return pageState{}, err
 	}
 	c.screen(into)
-	c.found.look(into)
-	return nil
+	return examine(into), nil
 }
 
 // writeOutput writes one format's file.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -52,6 +53,9 @@ type Engine struct {
 	closing chan struct{}
 	starter *starter
 
+	ocrProcesses int           // that recognise pages, for each child
+	ocrPageTime  time.Duration // the deadline for each of these pages
+
 	mu     sync.Mutex
 	closed bool
 	idle   []*child // most recently used last
@@ -76,6 +80,8 @@ func New(c Config) (*Engine, error) {
 		config: c, log: c.Logger,
 		slots: make(chan struct{}, c.Children), closing: make(chan struct{}),
 		starter: newStarter(), live: make(map[*child]struct{}),
+		// Recognition takes nearly all of the time of the pages that need it: the children share the processors.
+		ocrProcesses: max(runtime.GOMAXPROCS(0)/c.Children, 1), ocrPageTime: ocrPageTime,
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -198,7 +204,7 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 	}
 	resp, err := e.do(ctx, request{
 		Op: opConvert, Source: r.Source, OutDir: r.OutDir, Stem: r.Stem, Options: &r.Options, Password: r.Options.Password,
-		DebugDir: r.DebugDir, Warnings: r.Warnings,
+		DebugDir: r.DebugDir, Warnings: r.Warnings, OCRProcesses: e.ocrProcesses, OCRPageTime: e.ocrPageTime,
 	}, progress)
 	if err != nil {
 		return Result{}, err

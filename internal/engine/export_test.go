@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Pids are the process ids of the living children.
 func (e *Engine) Pids() []int {
 	e.mu.Lock()
@@ -9,4 +11,9 @@ func (e *Engine) Pids() []int {
 		pids = append(pids, c.pid)
 	}
 	return pids
+}
+
+// SetOCR changes how many pages a child recognises at once, and the deadline for each.
+func (e *Engine) SetOCR(processes int, pageTime time.Duration) {
+	e.ocrProcesses, e.ocrPageTime = processes, pageTime
 }

@@ -10,10 +10,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/ocr/ocrtest"
 )
 
 // TestMain lets the test binary be its own child, in several moods.
 func TestMain(m *testing.M) {
+	ocrtest.Main(nil)
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "engine":

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
@@ -49,6 +50,9 @@ type request struct {
 	DebugDir string          `json:"debug_dir,omitempty"` // opConvert
 	// Warnings of opConvert are those of an earlier look at the file.
 	Warnings []document.Warning `json:"warnings,omitempty"`
+	// How many pages the child may recognise at once, and the deadline for each, of opConvert.
+	OCRProcesses int           `json:"ocr_processes,omitempty"`
+	OCRPageTime  time.Duration `json:"ocr_page_time,omitempty"` // nanoseconds
 }
 
 // response is a frame from the child. Exactly one of its parts is set; all but Progress end the exchange.

@@ -147,7 +147,7 @@ func (s *server) run(ctx context.Context, r request) (resp response, err error) 
 	case opDecrypt:
 		return response{Done: true}, decrypt(file, r.Target)
 	case opConvert:
-		result, err := s.convert(file, r)
+		result, err := s.convert(ctx, file, r)
 		return response{Result: &result}, err
 	}
 	return response{}, fmt.Errorf("unknown operation %q", r.Op)

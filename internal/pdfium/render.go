@@ -63,16 +63,24 @@ func (f *File) newBitmap(width, height int) (uint64, error) {
 
 // readBitmap copies a bitmap that was painted in the order RGBA into img, which has its size.
 func (f *File) readBitmap(bitmap uint64, img *image.RGBA) error {
-	i := f.inst
-	stride := i.num(fnBitmapGetStride, bitmap)
-	buffer := uint32(i.ptr(fnBitmapGetBuffer, bitmap))
-	if err := f.crashed(); err != nil {
+	size := img.Bounds().Size()
+	pixels, stride, err := f.pixels(bitmap, size.Y)
+	if err != nil {
 		return err
 	}
-	size := img.Bounds().Size()
-	pixels := i.read(buffer, stride*size.Y)
 	for y := range size.Y {
 		copy(img.Pix[y*img.Stride:][:size.X*4], pixels[y*stride:])
 	}
 	return f.crashed()
+}
+
+// pixels gives the memory of a bitmap, rows of stride bytes, valid until the next call.
+func (f *File) pixels(bitmap uint64, height int) (pixels []byte, stride int, err error) {
+	i := f.inst
+	stride = i.num(fnBitmapGetStride, bitmap)
+	buffer := uint32(i.ptr(fnBitmapGetBuffer, bitmap))
+	if err := f.crashed(); err != nil {
+		return nil, 0, err
+	}
+	return i.read(buffer, stride*height), stride, nil
 }
