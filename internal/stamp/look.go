@@ -24,36 +24,40 @@ type look struct {
 	// labels and dashes say the rest.
 	color  [3]float64
 	wash   string  // graphics state of the filling, "" for none
+	line   string  // graphics state of the outline
 	stroke float64 // width of the outline, points
 	dash   float64 // length of its dashes and gaps, points; 0 is a solid line
 	// outside: the label is looked for above the box first, because what is inside the box has labels at its left.
 	outside bool
 }
 
-// The opacity of the fillings: so little that print stays as black as it is.
+// Graphics states and their opacities. Fillings have so little that print stays as black as it is, labels so much that
+// they can be read on anything, and the many lines of cells half of it.
 const (
 	washed      = "Washed"
 	faint       = "Faint"
 	washedAlpha = 0.13
 	faintAlpha  = 0.06
-	labelState  = "Label"
-	labelAlpha  = 0.88
+	half        = "Half"
+	halfAlpha   = 0.5
+	solid       = "Solid"
+	solidAlpha  = 0.88
 )
 
 // looks are the kinds in the order of the legend.
 var looks = [...]look{
-	{kind: document.Heading, layer: "Headings", label: "H", color: rgb(0xCC3311), wash: washed, stroke: 1},
-	{kind: document.Paragraph, layer: "Paragraphs", label: "P", color: rgb(0x4477AA), wash: washed, stroke: 0.6},
-	{kind: document.List, layer: "Lists", label: "List", color: rgb(0x117733), stroke: 1, outside: true},
-	{kind: document.ListItem, layer: "List items", label: "Item", color: rgb(0x009988), wash: washed, stroke: 0.5, dash: 2},
-	{kind: document.Table, layer: "Tables", label: "Table", color: rgb(0xAA3377), wash: faint, stroke: 1.2, outside: true},
-	{kind: cellKind, layer: "Table cells", color: rgb(0xAA3377), wash: washed, stroke: 0.35},
-	{kind: document.Figure, layer: "Figures", label: "Figure", color: rgb(0xEE7733), wash: faint, stroke: 1.2, outside: true},
-	{kind: document.Caption, layer: "Captions", label: "Caption", color: rgb(0x997700), wash: washed, stroke: 0.6, dash: 3},
-	{kind: document.Formula, layer: "Formulas", label: "Formula", color: rgb(0x332288), wash: washed, stroke: 0.8},
-	{kind: document.Footnote, layer: "Footnotes", label: "Note", color: rgb(0x882255), wash: washed, stroke: 0.6, dash: 1.5},
-	{kind: document.Header, layer: "Page headers", label: "Header", color: rgb(0x777777), wash: washed, stroke: 0.6, dash: 1},
-	{kind: document.Footer, layer: "Page footers", label: "Footer", color: rgb(0x777777), wash: washed, stroke: 0.6, dash: 1},
+	{kind: document.Heading, layer: "Headings", label: "H", color: rgb(0xCC3311), wash: washed, line: solid, stroke: 1},
+	{kind: document.Paragraph, layer: "Paragraphs", label: "P", color: rgb(0x4477AA), wash: washed, line: solid, stroke: 0.6},
+	{kind: document.List, layer: "Lists", label: "List", color: rgb(0x117733), line: solid, stroke: 1, outside: true},
+	{kind: document.ListItem, layer: "List items", label: "Item", color: rgb(0x009988), wash: washed, line: solid, stroke: 0.5, dash: 2},
+	{kind: document.Table, layer: "Tables", label: "Table", color: rgb(0xAA3377), wash: faint, line: solid, stroke: 1.2, outside: true},
+	{kind: cellKind, layer: "Table cells", color: rgb(0xAA3377), wash: washed, line: half, stroke: 0.5},
+	{kind: document.Figure, layer: "Figures", label: "Figure", color: rgb(0xEE7733), wash: faint, line: solid, stroke: 1.2, outside: true},
+	{kind: document.Caption, layer: "Captions", label: "Caption", color: rgb(0x997700), wash: washed, line: solid, stroke: 0.6, dash: 3},
+	{kind: document.Formula, layer: "Formulas", label: "Formula", color: rgb(0x332288), wash: washed, line: solid, stroke: 0.8},
+	{kind: document.Footnote, layer: "Footnotes", label: "Note", color: rgb(0x882255), wash: washed, line: solid, stroke: 0.6, dash: 1.5},
+	{kind: document.Header, layer: "Page headers", label: "Header", color: rgb(0x777777), wash: washed, line: solid, stroke: 0.6, dash: 1},
+	{kind: document.Footer, layer: "Page footers", label: "Footer", color: rgb(0x777777), wash: washed, line: solid, stroke: 0.6, dash: 1},
 }
 
 // rgb splits 0xRRGGBB.
@@ -81,7 +85,7 @@ func resources() types.Dict {
 		return types.Dict{"Type": types.Name("ExtGState"), "ca": types.Float(alpha), "CA": types.Float(alpha)}
 	}
 	return types.Dict{
-		"ExtGState": types.Dict{washed: state(washedAlpha), faint: state(faintAlpha), labelState: state(labelAlpha)},
+		"ExtGState": types.Dict{washed: state(washedAlpha), faint: state(faintAlpha), solid: state(solidAlpha), half: state(halfAlpha)},
 		"Font":      types.Dict{"F": types.Dict{"Type": types.Name("Font"), "Subtype": types.Name("Type1"), "BaseFont": types.Name(labelFont)}},
 	}
 }
@@ -146,6 +150,7 @@ func (p *pen) fill(l *look, state string, boxes ...document.Box) {
 // outline strokes boxes in a look's line, within them.
 func (p *pen) outline(l *look, boxes ...document.Box) {
 	p.op("q")
+	p.op("/" + l.line + " gs")
 	p.op("RG", l.color[:]...)
 	p.op("w", l.stroke)
 	if l.dash > 0 {
@@ -153,7 +158,7 @@ func (p *pen) outline(l *look, boxes ...document.Box) {
 	}
 	half := l.stroke / 2
 	for _, b := range boxes {
-		p.rect(grow(b, -half))
+		p.rect(grow(b, -half, -half))
 	}
 	p.op("S")
 	p.op("Q")
@@ -161,7 +166,7 @@ func (p *pen) outline(l *look, boxes ...document.Box) {
 
 // label draws a label: white print on the look's colour. text has letters, digits and spaces only.
 func (p *pen) label(l *look, at document.Box, text string, size float64) {
-	p.fill(l, labelState, at)
+	p.fill(l, solid, at)
 	p.op("BT")
 	p.op("/F " + strconv.FormatFloat(size, 'f', 2, 64) + " Tf 1 g")
 	p.op("Td", at.Left+labelMargin*size-p.origin.Left, p.origin.Bottom-at.Bottom+labelDescent*size)
@@ -169,8 +174,8 @@ func (p *pen) label(l *look, at document.Box, text string, size float64) {
 	p.op("ET")
 }
 
-// grow moves the sides of b outwards by d points, inwards where it is negative, and not past its middle.
-func grow(b document.Box, d float64) document.Box {
-	x, y := max(d, -b.Width()/2), max(d, -b.Height()/2)
+// grow moves the sides of b outwards by so many points, inwards where they are negative, but not past its middle.
+func grow(b document.Box, x, y float64) document.Box {
+	x, y = max(x, -b.Width()/2), max(y, -b.Height()/2)
 	return document.Box{Left: b.Left - x, Top: b.Top - y, Right: b.Right + x, Bottom: b.Bottom + y}
 }

@@ -9,7 +9,7 @@ import (
 // The size of labels, in points on a page whose shorter side is that of US Letter. They grow with the page, since a
 // larger one is looked at from farther away, and shrink with it, within bounds.
 const (
-	labelSize     = 6.0
+	labelSize     = 6.5
 	letterWidth   = 612.0
 	leastLabel    = 4.5
 	greatestLabel = 60.0
@@ -23,10 +23,11 @@ const (
 	labelDescent = 0.28
 )
 
-// padding is the space between an element and its outline, and paddingOfOuter what each level of elements inside adds to
-// it, so that their outlines do not coincide; in points. Lines of body type are about three points apart.
+// The space between an element and its outline, beside and above it, and what each level of elements inside adds to it,
+// so that their outlines do not coincide; in points. Lines of body type are about three points apart, columns about ten.
 const (
-	padding        = 1.2
+	paddingBeside  = 2.0
+	paddingAbove   = 1.8
 	paddingOfOuter = 1.8
 	mostLevels     = 4
 )
@@ -175,7 +176,8 @@ func levelsBelow(e *document.Element, limit int) int {
 // frame is the outline around an element's box, as far as it is on the page.
 func (s *sheet) frame(b document.Box, levels int) (document.Box, bool) {
 	if b, ok := s.visible(b); ok {
-		return s.visible(grow(b, padding+paddingOfOuter*float64(levels)))
+		more := paddingOfOuter * float64(levels)
+		return s.visible(grow(b, paddingBeside+more, paddingAbove+more))
 	}
 	return b, false
 }
