@@ -26,11 +26,7 @@ func Annotate(out io.Writer, base *Base, d *document.Document) (skipped []int, e
 	if err != nil {
 		return nil, err
 	}
-	a := annotator{base: base, w: w}
-	if err := a.catalog(d); err != nil {
-		return nil, fmt.Errorf("stamp.Annotate: %w", err)
-	}
-	a.resources = w.Add(resources())
+	a := annotator{base: base, w: w, layers: make(map[document.Kind]*layer), resources: w.Reserve()}
 	for i := range d.Pages {
 		switch err := a.page(&d.Pages[i]); {
 		case errors.Is(err, ErrUnreadable):
@@ -39,6 +35,10 @@ func Annotate(out io.Writer, base *Base, d *document.Document) (skipped []int, e
 			return nil, fmt.Errorf("stamp.Annotate: page %d: %w", d.Pages[i].Number, err)
 		}
 	}
+	w.Set(a.resources, a.resourceDict())
+	if err := a.catalog(); err != nil {
+		return nil, fmt.Errorf("stamp.Annotate: %w", err)
+	}
 	return skipped, w.Close()
 }
 
@@ -46,17 +46,34 @@ func Annotate(out io.Writer, base *Base, d *document.Document) (skipped []int, e
 type annotator struct {
 	base      *Base
 	w         *Writer
-	layers    map[document.Kind]types.IndirectRef
+	layers    map[document.Kind]*layer
 	resources types.IndirectRef // of all appearances
 }
 
+// layer is an optional-content group that has been referred to.
+type layer struct {
+	ref   types.IndirectRef
+	count int // of the boxes in it
+}
+
+// layer gives the layer of a kind, with so many more boxes in it.
+func (a *annotator) layer(kind document.Kind, more int) types.IndirectRef {
+	l := a.layers[kind]
+	if l == nil {
+		l = &layer{ref: a.w.Reserve()}
+		a.layers[kind] = l
+	}
+	l.count += more
+	return l.ref
+}
+
 // catalog adds the layers to the document, and has readers show them.
-func (a *annotator) catalog(d *document.Document) error {
+func (a *annotator) catalog() error {
 	ref, catalog, err := a.base.Catalog()
 	if err != nil {
 		return err
 	}
-	if catalog["OCProperties"], a.layers, err = a.addLayers(catalog["OCProperties"], count(d)); err != nil {
+	if catalog["OCProperties"], err = a.addLayers(catalog["OCProperties"]); err != nil {
 		return err
 	}
 	catalog["PageMode"] = types.Name("UseOC") // the legend is what the file was made for
@@ -67,18 +84,20 @@ func (a *annotator) catalog(d *document.Document) error {
 	return nil
 }
 
-// count is how many elements of each kind there are, those without a place on the page left out.
-func count(d *document.Document) map[document.Kind]int {
-	counts := make(map[document.Kind]int)
-	for i := range d.Pages {
-		for e := range elements(d.Pages[i].Elements) {
-			counts[e.Kind]++
-			if e.Grid != nil {
-				counts[cellKind] += len(e.Grid.Cells)
-			}
-		}
+// resourceDict is the resource dictionary of all appearances.
+func (a *annotator) resourceDict() types.Dict {
+	state := func(alpha float64) types.Dict {
+		return types.Dict{"Type": types.Name("ExtGState"), "ca": types.Float(alpha), "CA": types.Float(alpha)}
 	}
-	return counts
+	properties := types.Dict{}
+	for kind, l := range a.layers {
+		properties[string(kind)] = l.ref
+	}
+	return types.Dict{
+		"ExtGState":  types.Dict{washed: state(washedAlpha), faint: state(faintAlpha), half: state(halfAlpha), solid: state(solidAlpha)},
+		"Font":       types.Dict{"F": types.Dict{"Type": types.Name("Font"), "Subtype": types.Name("Type1"), "BaseFont": types.Name(labelFont)}},
+		"Properties": properties,
+	}
 }
 
 // elements are those of a list and all below them, outer ones first.
@@ -158,13 +177,16 @@ const (
 // annotation writes one annotation with its appearance and gives its reference. more is changed.
 func (a *annotator) annotation(page *Page, d drawing, kind document.Kind, more types.Dict) types.IndirectRef {
 	upright := [4][4]int{{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0}}[page.turns]
+	look := lookOf(kind)
+	layer := a.layer(look.kind, d.boxes)
+	// The content is marked as the layer's as well, for PDFium draws annotations whatever their own entry says.
+	operators := fmt.Sprintf("/OC /%s BDC\n%sEMC\n", look.kind, d.operators)
 	appearance := a.w.AddStream(types.Dict{
 		"Type": types.Name("XObject"), "Subtype": types.Name("Form"), "Resources": a.resources,
 		"BBox":   reals(0, 0, d.extent.Width(), d.extent.Height()),
 		"Matrix": types.NewIntegerArray(append(upright[:], 0, 0)...),
-	}, []byte(d.operators))
+	}, []byte(operators))
 	rect, inner := page.ToUser(d.extent), page.ToUser(d.box)
-	look := lookOf(kind)
 	more["Type"], more["Subtype"] = types.Name("Annot"), types.Name("Square")
 	more["Rect"] = reals(rect[:]...)
 	more["RD"] = reals(max(inner[0]-rect[0], 0), max(inner[1]-rect[1], 0), max(rect[2]-inner[2], 0), max(rect[3]-inner[3], 0))
@@ -174,7 +196,7 @@ func (a *annotator) annotation(page *Page, d drawing, kind document.Kind, more t
 	more["C"] = reals(look.color[:]...)
 	more["BS"] = types.Dict{"W": types.Float(look.stroke)}
 	more["AP"] = types.Dict{"N": appearance}
-	more["OC"] = a.layers[kind]
+	more["OC"] = layer
 	return a.w.Add(more)
 }
 

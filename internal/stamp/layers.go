@@ -4,59 +4,55 @@ import (
 	"fmt"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
-
-	"github.com/ragify/ragify/internal/document"
 )
 
 // addLayers adds an optional-content group for each kind of element that there is, listed below the heading "Ragify", to
 // the document's own groups, which keep their order and states. It gives the new OCProperties (ISO 32000-1, 8.11.4.2).
-func (a *annotator) addLayers(old types.Object, counts map[document.Kind]int) (types.Dict, map[document.Kind]types.IndirectRef, error) {
+func (a *annotator) addLayers(old types.Object) (types.Dict, error) {
 	properties, err := a.base.Dict(old)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if properties == nil {
 		properties = types.Dict{}
 	}
 	groups, err := a.base.Array(properties["OCGs"])
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	config, err := a.base.Dict(properties["D"])
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if config == nil {
 		config = types.Dict{}
 	}
 	order, err := a.base.Array(config["Order"])
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	on, err := a.base.Array(config["ON"])
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	layers := make(map[document.Kind]types.IndirectRef)
 	legend := types.Array{Text("Ragify")}
 	for _, look := range looks {
-		n := counts[look.kind]
-		if n == 0 {
+		l := a.layers[look.kind]
+		if l == nil {
 			continue
 		}
-		layer := a.w.Add(types.Dict{"Type": types.Name("OCG"), "Name": Text(fmt.Sprintf("%s (%d)", look.layer, n))})
-		layers[look.kind] = layer
-		groups, legend, on = append(groups, layer), append(legend, layer), append(on, layer)
+		a.w.Set(l.ref, types.Dict{"Type": types.Name("OCG"), "Name": Text(fmt.Sprintf("%s (%d)", look.layer, l.count))})
+		groups, legend, on = append(groups, l.ref), append(legend, l.ref), append(on, l.ref)
 	}
 	properties["OCGs"] = nonNil(groups)
-	if len(layers) > 0 {
+	if len(a.layers) > 0 {
 		config["Order"] = append(order, legend)
 	}
 	if config["BaseState"] == types.Name("OFF") {
 		config["ON"] = on
 	}
 	properties["D"] = config
-	return properties, layers, nil
+	return properties, nil
 }
 
 // nonNil makes an array of none: a nil one is written as such.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/font"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -18,7 +17,7 @@ const cellKind document.Kind = "cell"
 type look struct {
 	kind  document.Kind
 	layer string // the layer's name
-	label string // the kind in labels, "" for none
+	label string // the kind in labels; headings have their level there
 	// color has components of 0 to 1. The colours are those of Paul Tol's schemes "bright", "vibrant" and "muted"
 	// (https://personal.sron.nl/~pault/), which people with any colour vision can tell apart, as far as twelve can be;
 	// labels and dashes say the rest.
@@ -46,7 +45,7 @@ const (
 
 // looks are the kinds in the order of the legend.
 var looks = [...]look{
-	{kind: document.Heading, layer: "Headings", label: "H", color: rgb(0xCC3311), wash: washed, line: solid, stroke: 1},
+	{kind: document.Heading, layer: "Headings", color: rgb(0xCC3311), wash: washed, line: solid, stroke: 1},
 	{kind: document.Paragraph, layer: "Paragraphs", label: "P", color: rgb(0x4477AA), wash: washed, line: solid, stroke: 0.6},
 	{kind: document.List, layer: "Lists", label: "List", color: rgb(0x117733), line: solid, stroke: 1, outside: true},
 	{kind: document.ListItem, layer: "List items", label: "Item", color: rgb(0x009988), wash: washed, line: solid, stroke: 0.5, dash: 2},
@@ -78,17 +77,6 @@ func lookOf(kind document.Kind) *look {
 
 // labelFont is one of the fonts that every reader has (ISO 32000-1, 9.6.2.2).
 const labelFont = "Helvetica-Bold"
-
-// resources is the resource dictionary of all appearances.
-func resources() types.Dict {
-	state := func(alpha float64) types.Dict {
-		return types.Dict{"Type": types.Name("ExtGState"), "ca": types.Float(alpha), "CA": types.Float(alpha)}
-	}
-	return types.Dict{
-		"ExtGState": types.Dict{washed: state(washedAlpha), faint: state(faintAlpha), solid: state(solidAlpha), half: state(halfAlpha)},
-		"Font":      types.Dict{"F": types.Dict{"Type": types.Name("Font"), "Subtype": types.Name("Type1"), "BaseFont": types.Name(labelFont)}},
-	}
-}
 
 // labelText is what stands on an element's label: its number and short type.
 func labelText(e *document.Element) string {

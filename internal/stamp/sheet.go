@@ -36,6 +36,7 @@ const (
 type drawing struct {
 	box       document.Box // of the element
 	extent    document.Box // of everything drawn
+	boxes     int          // how many there are in it
 	operators string       // in a space with its origin at the bottom left of extent
 }
 
@@ -130,7 +131,7 @@ func (s *sheet) draw(e *document.Element) (drawing, bool) {
 	p.fill(l, l.wash, box)
 	p.outline(l, box)
 	p.label(l, label, text, s.size)
-	return drawing{box, p.origin, p.b.String()}, true
+	return drawing{box, p.origin, 1, p.b.String()}, true
 }
 
 // drawCells draws the cells of a table, those of titles filled. They are within the table's outline.
@@ -155,7 +156,7 @@ func (s *sheet) drawCells(e *document.Element) (drawing, bool) {
 	p := pen{origin: extent}
 	p.fill(l, l.wash, titles...)
 	p.outline(l, all...)
-	return drawing{extent, extent, p.b.String()}, true
+	return drawing{extent, extent, len(all), p.b.String()}, true
 }
 
 // levelsBelow is how many levels of elements are inside e, at most limit.
@@ -182,7 +183,7 @@ func (s *sheet) frame(b document.Box, levels int) (document.Box, bool) {
 	return b, false
 }
 
-// visible is the part of a box on the page, false when there is none. (Intersect has NaN for none.)
+// visible is the part of a box on the page, false when there is none. What is no number is on no page.
 func (s *sheet) visible(b document.Box) (document.Box, bool) {
 	b = b.Intersect(s.page)
 	return b, b.Width() > 0 && b.Height() > 0
