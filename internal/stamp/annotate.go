@@ -122,7 +122,7 @@ const sizeTolerance = 1.0
 
 // page puts the boxes on one page.
 func (a *annotator) page(p *document.Page) error {
-	if len(p.Elements) == 0 {
+	if ref, ok := a.base.PageRef(p.Number); len(p.Elements) == 0 || ok && a.w.IsSet(ref) { // the tree may have a page twice
 		return nil
 	}
 	page, err := a.base.Page(p.Number)
@@ -135,9 +135,6 @@ func (a *annotator) page(p *document.Page) error {
 	existing, err := a.base.Array(page.Dict["Annots"])
 	if err != nil {
 		return err
-	}
-	if a.w.IsSet(page.Ref) { // the tree has this page twice, and its boxes are there
-		return nil
 	}
 	sheet := newSheet(p)
 	var boxes types.Array

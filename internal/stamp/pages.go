@@ -38,12 +38,16 @@ func (b *Base) readPages() error {
 	if err != nil {
 		return err
 	}
-	return b.walkPages(catalog["Pages"], 0)
+	return b.walkPages(catalog["Pages"], make(map[types.IndirectRef]bool), 0)
 }
 
-// walkPages lists the pages below a node of the page tree, or the page that o is.
-func (b *Base) walkPages(o types.Object, depth int) error {
+// walkPages lists the pages below a node of the page tree, or the page that o is. seen are the pages so far.
+func (b *Base) walkPages(o types.Object, seen map[types.IndirectRef]bool, depth int) error {
 	ref, isRef := o.(types.IndirectRef)
+	if seen[ref] && len(b.pages) < maxPages {
+		b.pages = append(b.pages, o)
+		return nil
+	}
 	d, err := b.Dict(o)
 	kids, errKids := b.Array(d["Kids"])
 	if err = errors.Join(err, errKids); err != nil && !errors.Is(err, ErrUnreadable) {
@@ -57,6 +61,7 @@ func (b *Base) walkPages(o types.Object, depth int) error {
 			o = nil
 		}
 		b.pages = append(b.pages, o)
+		seen[ref] = isRef
 		return nil
 	}
 	if depth == maxTreeDepth || len(b.nodes) == maxNodes {
@@ -71,7 +76,7 @@ func (b *Base) walkPages(o types.Object, depth int) error {
 		b.nodes[number] = inheritable(d)
 	}
 	for _, kid := range kids {
-		if err := b.walkPages(kid, depth+1); err != nil {
+		if err := b.walkPages(kid, seen, depth+1); err != nil {
 			return err
 		}
 	}

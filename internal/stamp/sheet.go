@@ -44,8 +44,10 @@ type drawing struct {
 type sheet struct {
 	page document.Box
 	size float64 // of the print on labels
-	// taken is what labels should not hide, in horizontal bands of bandHeight points.
-	taken map[int][]obstacle
+	// taken is what labels should not hide, in horizontal bands of the page.
+	taken [bands][]obstacle
+	// left is how many more entries taken may get; after them labels stand where they come first.
+	left int
 }
 
 // obstacle is a part of the page that labels should keep off, the more the heavier it is.
@@ -61,14 +63,15 @@ const (
 	weightOfPicture = 0.1
 )
 
-// bandHeight is a matter of speed only.
-const bandHeight = 32.0
-
-// mostBands bounds the bands that one obstacle is put into: more is higher than any page that is read.
-const mostBands = 512
+// Bands are a matter of speed, and so is the bound on what is in them: a dense page of print has a thousand lines, cells
+// and labels, and finding room on one that is full of them costs the square of their number.
+const (
+	bands       = 64
+	mostEntries = 10_000
+)
 
 func newSheet(p *document.Page) *sheet {
-	s := &sheet{page: document.Box{Right: p.Width, Bottom: p.Height}, taken: make(map[int][]obstacle)}
+	s := &sheet{page: document.Box{Right: p.Width, Bottom: p.Height}, left: mostEntries}
 	s.size = math.Min(math.Max(labelSize*math.Min(p.Width, p.Height)/letterWidth, leastLabel), greatestLabel)
 	for e := range elements(p.Elements) {
 		for i := range e.Lines {
@@ -88,30 +91,31 @@ func newSheet(p *document.Page) *sheet {
 	return s
 }
 
-// bands are the first and last band of a box.
-func (s *sheet) bands(b document.Box) (first, last int) {
-	b = b.Intersect(s.page)
-	first = int(b.Top / bandHeight)
-	return first, min(int(b.Bottom/bandHeight), first+mostBands)
-}
-
+// take keeps labels off a box.
 func (s *sheet) take(b document.Box, weight float64) {
-	if b.Empty() {
+	b, ok := s.visible(b)
+	if !ok {
 		return
 	}
-	first, last := s.bands(b)
-	for k := first; k <= last; k++ {
+	for k := s.band(b.Top); k <= s.band(b.Bottom) && s.left > 0; k++ {
 		s.taken[k] = append(s.taken[k], obstacle{b, weight})
+		s.left--
 	}
 }
 
-// cost is what a label at b would hide.
+// band is the band of a height on the page.
+func (s *sheet) band(y float64) int { return min(int(y/s.page.Bottom*bands), bands-1) }
+
+// cost is what a label at b, which is on the page, would hide.
 func (s *sheet) cost(b document.Box) (sum float64) {
-	first, last := s.bands(b)
-	for k := first; k <= last; k++ {
-		band := document.Box{Left: b.Left, Top: max(b.Top, float64(k)*bandHeight), Right: b.Right, Bottom: min(b.Bottom, float64(k+1)*bandHeight)}
+	if s.left == 0 {
+		return 0
+	}
+	height := s.page.Bottom / bands
+	for k := s.band(b.Top); k <= s.band(b.Bottom); k++ {
+		part := document.Box{Left: b.Left, Top: max(b.Top, float64(k)*height), Right: b.Right, Bottom: min(b.Bottom, float64(k+1)*height)}
 		for _, o := range s.taken[k] {
-			if common := band.Intersect(o.box); !common.Empty() {
+			if common := part.Intersect(o.box); !common.Empty() {
 				sum += common.Width() * common.Height() * o.weight
 			}
 		}

@@ -19,16 +19,17 @@ func (b *Base) Signed() bool {
 		return false
 	}
 	fields, _ := b.Array(form["Fields"]) // nil is none
-	left := mostFields
-	return b.signed(fields, types.Name(""), &left, maxTreeDepth)
+	return b.signed(fields, nil, make(map[types.IndirectRef]bool), maxTreeDepth)
 }
 
-// signed looks for a signature field with a value. kind is the fields' inherited type; left counts down.
-func (b *Base) signed(fields types.Array, kind types.Object, left *int, depth int) bool {
+// signed looks for a signature field with a value. kind is the fields' inherited type, seen are those looked at.
+func (b *Base) signed(fields types.Array, kind types.Object, seen map[types.IndirectRef]bool, depth int) bool {
 	for _, f := range fields {
-		if *left--; *left < 0 || depth == 0 {
-			return false
+		ref, ok := f.(types.IndirectRef)
+		if !ok || seen[ref] || len(seen) == mostFields || depth == 0 {
+			continue
 		}
+		seen[ref] = true
 		field, err := b.Dict(f)
 		if err != nil || field == nil {
 			continue
@@ -41,7 +42,7 @@ func (b *Base) signed(fields types.Array, kind types.Object, left *int, depth in
 			return true
 		}
 		kids, _ := b.Array(field["Kids"]) // nil is none
-		if b.signed(kids, of, left, depth-1) {
+		if b.signed(kids, of, seen, depth-1) {
 			return true
 		}
 	}
