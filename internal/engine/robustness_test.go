@@ -66,14 +66,17 @@ func wantPages(t *testing.T, ctx context.Context, e *engine.Engine, path, passwo
 	if want, err := strconv.Atoi(pages); err != nil || info.Pages != want {
 		t.Errorf("%d pages, want %s", info.Pages, pages)
 	}
-	r := request(t, path, option.Markdown, option.Text, option.JSON)
+	r := request(t, path, option.Markdown, option.Text, option.JSON, option.AnnotatedPDF)
 	r.Options.Password = password
 	result, err := e.Convert(ctx, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(result.Outputs) != 3 || result.Pages != info.Pages {
+	if len(result.Outputs) != 4 || result.Pages != info.Pages {
 		t.Errorf("result %+v", result)
+	}
+	if written, err := e.Inspect(ctx, filepath.Join(r.OutDir, "out.annotated.pdf"), "", false); err != nil || written.Pages != info.Pages || written.Encrypted {
+		t.Errorf("annotated PDF: %+v, %v", written, err)
 	}
 }
 

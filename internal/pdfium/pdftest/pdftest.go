@@ -29,6 +29,7 @@ type Builder struct {
 	info      map[string]string
 	bookmarks []bookmark
 	lang      string
+	signed    bool
 	tags      []*Tag // at the top of the structure tree
 	roles     string // entries of the role map
 }
@@ -48,6 +49,9 @@ func (b *Builder) Info(key, value string) { b.info[key] = value }
 
 // Language sets the catalogue's language tag.
 func (b *Builder) Language(tag string) { b.lang = tag }
+
+// Sign adds a signature field with a signature, which is not a valid one.
+func (b *Builder) Sign() { b.signed = true }
 
 // Bookmark adds an outline entry: level from 1, page from 1, y of the target in PDF user space.
 func (b *Builder) Bookmark(title string, level, page int, y float64) {
@@ -223,6 +227,11 @@ func (b *Builder) Bytes() []byte {
 		root += " /Lang " + text(b.lang)
 	}
 	root += b.writeTags(w, first)
+	if b.signed {
+		field := w.reserve()
+		w.object(field, "<< /FT /Sig /T (signature) /V << /Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [ 0 1 2 3 ] /Contents <00> >> >>")
+		root += fmt.Sprintf(" /AcroForm << /SigFlags 3 /Fields [ %d 0 R ] >>", field)
+	}
 	if len(b.bookmarks) > 0 {
 		root += fmt.Sprintf(" /Outlines %d 0 R", b.writeBookmarks(w, first))
 	}
