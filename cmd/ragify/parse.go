@@ -112,6 +112,9 @@ func (f parseFlags) check() (option.Options, error) {
 			return opts, usagef("-f: %s", sentence(err))
 		}
 		opts.Format = formats.Format
+		if err := opts.Check(); err != nil {
+			return opts, usagef("-f: %s", sentence(err))
+		}
 	}
 	if f.debug != "" && f.outDir == "" && len(f.formats) == 0 {
 		opts.Format = nil // the drawings are what is asked for

@@ -12,6 +12,7 @@ import (
 	"github.com/ragify/ragify/internal/layout"
 	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/pdfium"
+	"github.com/ragify/ragify/internal/sanitize"
 )
 
 // errDamagedPage matches pdfium's fault for a single unreadable page.
@@ -36,6 +37,9 @@ func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (res
 	c := conversion{server: s, file: file, request: r, options: option.Default()}
 	if r.Options != nil {
 		c.options = *r.Options
+	}
+	if err := c.options.Check(); err != nil {
+		return Result{}, err
 	}
 	if c.pages, err = option.ParsePages(c.options.Pages, file.NumPages()); err != nil {
 		return Result{}, err
@@ -94,6 +98,9 @@ func (c *conversion) read() (*document.Document, error) {
 	}
 	doc := analyzer.Document(c.file.Meta(), c.file.Outline(), c.file.NumPages())
 	doc.Warnings = append(doc.Warnings, c.warnings()...)
+	if o.Sanitize {
+		doc.Warnings = append(doc.Warnings, sanitize.Document(doc, o.ReplaceInvalidChars)...)
+	}
 	return doc, nil
 }
 

@@ -106,6 +106,8 @@ func TestSubmit_refuses(t *testing.T) {
 		"an unknown option":      {options(`{"colour": 1}`), 400, "unknown_option", map[string]any{"field": "colour"}},
 		"a bad value":            {options(`{"ocr": "maybe"}`), 400, "invalid_option", map[string]any{"field": "ocr", "allowed": "[off auto force]"}},
 		"a wrong type":           {options(`{"sanitize": "yes"}`), 400, "invalid_option", map[string]any{"field": "sanitize"}},
+		"sanitized pages":        {options(`{"format": ["annotated-pdf"], "sanitize": true}`), 400, "sanitize_conflict", map[string]any{"field": "sanitize"}},
+		"sanitized pictures":     {options(`{"image_output": "external", "sanitize": true}`), 400, "sanitize_conflict", map[string]any{"field": "sanitize"}},
 		"a malformed range":      {options(`{"pages": "2-"}`), 400, "invalid_page_range", map[string]any{"field": "pages"}},
 		"a page past the end":    {options(`{"pages": "1-3"}`), 400, "invalid_page_range", map[string]any{"field": "pages", "page_count": 2}},
 		"huge options":           {options(strings.Repeat(" ", 70_000)), 413, "body_too_large", map[string]any{"field": "options"}},

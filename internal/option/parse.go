@@ -42,7 +42,7 @@ func Formats() []Format {
 // empty object. Every value is checked, the page range for its syntax only (see ParsePages).
 //
 // Faults, all Invalid: "options_not_json" (fact position, a byte counting from 1), "unknown_option"
-// and "invalid_option" (facts field and, where the values are few, allowed), "invalid_page_range".
+// and "invalid_option" (facts field and, where the values are few, allowed), "invalid_page_range", and those of Check.
 func Parse(raw []byte) (Options, error) {
 	o := Default()
 	if len(bytes.TrimSpace(raw)) == 0 {
@@ -76,6 +76,9 @@ func Parse(raw []byte) (Options, error) {
 
 // settle checks what spans several options.
 func (o *Options) settle(given map[string]bool) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
 	if o.ChunkOverlapTokens < o.ChunkMaxTokens {
 		return nil
 	}
@@ -85,6 +88,29 @@ func (o *Options) settle(given map[string]bool) error {
 	// The default overlap does not fit small chunks: keep its share of the default chunk, 64 of 512.
 	o.ChunkOverlapTokens = o.ChunkMaxTokens / 8
 	return nil
+}
+
+// Check tells whether the options can be had together: what shows the pages as they are cannot be sanitized. Fault
+// Invalid "sanitize_conflict" (fact field).
+func (o *Options) Check() error {
+	if !o.Sanitize {
+		return nil
+	}
+	var drop []string
+	for _, f := range o.Format {
+		if f == TaggedPDF || f == AnnotatedPDF {
+			drop = append(drop, strconv.Quote(string(f))+` from "format"`)
+		}
+	}
+	if o.ImageOutput != "off" {
+		drop = append(drop, `"image_output"`)
+	}
+	if drop == nil {
+		return nil
+	}
+	return fault.Newf(fault.Invalid, "sanitize_conflict",
+		`Option "sanitize" cannot take text out of pages and pictures, which would still show it: leave out %s, or do without "sanitize".`,
+		strings.Join(drop, " and ")).With("field", "sanitize")
 }
 
 // setter puts one option's JSON value into an Options.

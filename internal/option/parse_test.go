@@ -31,19 +31,26 @@ func TestParse(t *testing.T) {
 			`{"format": ["text", "markdown", "text"]}`,
 			with(func(o *option.Options) { o.Format = []option.Format{option.Text, option.Markdown} }),
 		},
-		"every option can be set": {
-			`{"format":["json"],"reading_order":"off","table_method":"cluster","pages":"1, 3-4","sanitize":true,
+		"every option can be set, but for one that does not go with others": {
+			`{"format":["json"],"reading_order":"off","table_method":"cluster","pages":"1, 3-4",
 			"password":"s3cret","include_header_footer":true,"keep_line_breaks":true,"detect_strikethrough":true,"use_struct_tree":true,
 			"image_output":"external","image_format":"jpeg","replace_invalid_chars":"\ufffd","content_safety_off":["tiny","all"],
 			"markdown_page_separator":"","text_page_separator":"\n%page-number%\n","html_page_separator":"<p>","markdown_with_html":true,
 			"ocr":"force","ocr_languages":["deu","chi_sim"],"chunk_max_tokens":100,"chunk_overlap_tokens":0}`,
 			option.Options{
-				Format: []option.Format{option.JSON}, ReadingOrder: "off", TableMethod: "cluster", Pages: "1, 3-4", Sanitize: true,
+				Format: []option.Format{option.JSON}, ReadingOrder: "off", TableMethod: "cluster", Pages: "1, 3-4",
 				Password: "s3cret", IncludeHeaderFooter: true, KeepLineBreaks: true, DetectStrikethrough: true, UseStructTree: true,
 				ImageOutput: "external", ImageFormat: "jpeg", ReplaceInvalidChars: "\ufffd", ContentSafetyOff: []string{"tiny", "all"},
 				MarkdownPageSeparator: "", TextPageSeparator: "\n%page-number%\n", HTMLPageSeparator: "<p>", MarkdownWithHTML: true,
 				OCR: "force", OCRLanguages: []string{"deu", "chi_sim"}, ChunkMaxTokens: 100, ChunkOverlapTokens: 0,
 			},
+		},
+		"sanitize goes with the formats that are written anew": {
+			`{"format": ["markdown","json","html","text","chunks"], "sanitize": true}`,
+			with(func(o *option.Options) {
+				o.Format = []option.Format{option.Markdown, option.JSON, option.HTML, option.Text, option.Chunks}
+				o.Sanitize = true
+			}),
 		},
 		"the default overlap shrinks with small chunks": {
 			`{"chunk_max_tokens": 40}`,
@@ -81,6 +88,9 @@ func TestParse_refuses(t *testing.T) {
 		`{"pages": "3-1"}`:                                       {"invalid_page_range", "pages"},
 		`{"sanitize": "true"}`:                                   {"invalid_option", "sanitize"},
 		`{"sanitize": 1}`:                                        {"invalid_option", "sanitize"},
+		`{"format": ["text","tagged-pdf"], "sanitize": true}`:    {"sanitize_conflict", "sanitize"},
+		`{"sanitize": true, "format": ["annotated-pdf"]}`:        {"sanitize_conflict", "sanitize"},
+		`{"sanitize": true, "image_output": "embedded"}`:         {"sanitize_conflict", "sanitize"},
 		`{"password": 1234}`:                                     {"invalid_option", "password"},
 		`{"password": "` + strings.Repeat("x", 1025) + `"}`:      {"invalid_option", "password"},
 		`{"image_output": "inline"}`:                             {"invalid_option", "image_output"},
@@ -312,3 +322,13 @@ func wantFault(t *testing.T, err error, code string) *fault.Fault {
 }
 
 func clip(s string) string { return fmt.Sprintf("%.60s", s) }
+
+func TestParse_names_what_sanitize_does_not_go_with(t *testing.T) {
+	_, err := option.Parse([]byte(`{"format":["tagged-pdf","json","annotated-pdf"],"image_output":"external","sanitize":true}`))
+	f := wantFault(t, err, "sanitize_conflict")
+	const want = `Option "sanitize" cannot take text out of pages and pictures, which would still show it: ` +
+		`leave out "tagged-pdf" from "format" and "annotated-pdf" from "format" and "image_output", or do without "sanitize".`
+	if f.Message != want {
+		t.Errorf("%s", f.Message)
+	}
+}

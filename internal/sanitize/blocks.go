@@ -9,7 +9,7 @@ import (
 // block is a text that readers see as one: a paragraph with all its parts, an item, a cell.
 type block struct {
 	parts    []part
-	field    *string // a text that has no lines, in place of parts
+	field    *string  // a text that has no lines, in place of parts
 	labels   []string // what stands beside it and says what it is: the names of a cell's row and column
 	heading  bool
 	code     bool // a listing: its line ends are part of it

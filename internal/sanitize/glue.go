@@ -139,4 +139,3 @@ func cutsDomain(domain, right string) bool {
 	ending := whole[strings.LastIndexByte(whole, '.')+1:]
 	return whole != domain && unicode.IsLower(c) && len(more) == 2 && !knownHost(ending+"."+more)
 }
-
