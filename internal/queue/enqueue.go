@@ -85,11 +85,14 @@ func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
 // Enqueue adds the conversion of a job and returns the queue's id of it. Workers hear of it once tx
 // commits. They begin with the work that has been due the longest; due lies in the past.
 func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error) {
-	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, &river.InsertOpts{ScheduledAt: due})
+	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, nil)
 	if err != nil {
 		return 0, err
 	}
-	return res.Job.ID, nil
+	// As an option, a time would make it work for later, whenever that is, which nobody is told of and which River looks
+	// through every five seconds.
+	_, err = tx.Exec(ctx, `UPDATE river_job SET scheduled_at = $2 WHERE id = $1`, res.Job.ID, due)
+	return res.Job.ID, err
 }
 
 // Cancel takes work back. Where it is running, its worker is told once tx commits. Work that is unknown

@@ -53,3 +53,15 @@ func TestAccountsTakeTurns(t *testing.T) {
 	}
 	b.awaitIdle(t)
 }
+
+// A place in the queue is a time long past, not a time to wait for.
+func TestSubmissionsAreDueAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.submit(t, nil)
+	var due bool
+	err := b.pool.QueryRow(t.Context(), `SELECT state = 'available' AND scheduled_at <= now() FROM river_job WHERE kind = 'convert'`).Scan(&due)
+	if err != nil || !due {
+		t.Errorf("due %v, %v", due, err)
+	}
+}
