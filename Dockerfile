@@ -1,8 +1,8 @@
-# The service as one static binary in an image without shell or package manager, run by an ordinary user.
+# The service as one static binary, with Tesseract beside it for scanned pages, run by an ordinary user.
 # Postgres is not in it: give DATABASE_URL, or use docker-compose.yml.
 
 ARG BUILD_IMAGE=golang:1.26-bookworm
-ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
+ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
@@ -15,6 +15,13 @@ RUN mkdir -m 0700 /out/cache && mkdir -m 0755 /out/data && \
     ENGINE_CACHE_DIR=/out/cache /out/bin/ragify parse -f text cmd/ragify/demo/report.pdf >/dev/null
 
 FROM ${BASE_IMAGE}
+# The languages that scanned pages can be read in beside English, by their names in ocr_languages and separated by spaces:
+# --build-arg OCR_LANGUAGES="deu fra chi_sim". Each takes 1 to 15 MB.
+ARG OCR_LANGUAGES=""
+RUN apt-get update -q && \
+    apt-get install -q -y --no-install-recommends ca-certificates tzdata tesseract-ocr \
+      $(for l in ${OCR_LANGUAGES}; do echo "tesseract-ocr-$(echo $l | tr '_A-Z' '-a-z')"; done) && \
+    rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/*
 COPY --from=build /out/bin/ragify /usr/local/bin/ragify
 COPY --from=build --chown=65532:65532 /out/cache /var/cache/ragify
 COPY --from=build --chown=65532:65532 /out/data /var/lib/ragify

@@ -64,10 +64,10 @@ func (l *line) dropNoise() {
 // bullet is what lists begin with.
 const bullet = "•"
 
-// findBullet reads the bullet at the beginning of a line as one: models know few of them, and take it for a letter. What
+// findBullet reads the bullet at the beginning of a line as one: models know few of them, and take it for a letter or two marks. What
 // stands above the baseline, below the height of small letters, and is about as wide as high is no letter.
 func (l *line) findBullet() {
-	if len(l.words) < 2 || utf8.RuneCountInString(l.words[0].text) != 1 {
+	if len(l.words) < 2 || utf8.RuneCountInString(l.words[0].text) > 2 {
 		return
 	}
 	const (

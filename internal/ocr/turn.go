@@ -93,7 +93,8 @@ func (t *Text) doubtful() bool {
 	return letters > 0 && sum < sure*float64(letters)
 }
 
-// quality tells which of two readings of a picture is better: how many letters it is sure of.
+// quality tells which of two readings of a picture is better: how many letters it is sure of. Text that it holds to run up
+// or down counts half: its words may be right, but they have no baseline, and lines are cut.
 func (t *Text) quality() float64 {
 	const likely = 60
 	sum := 0.0
@@ -103,6 +104,9 @@ func (t *Text) quality() float64 {
 				sum += w.confidence * float64(w.letters)
 			}
 		}
+	}
+	if t.sideways() {
+		return sum / 2
 	}
 	return sum
 }

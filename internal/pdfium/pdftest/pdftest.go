@@ -6,6 +6,7 @@ package pdftest
 import (
 	"bytes"
 	"fmt"
+	"image"
 	"maps"
 	"slices"
 	"strings"
@@ -127,6 +128,21 @@ func (p *Page) Fill(x, y, width, height, red, green, blue float64) {
 // Image paints a 2 × 1 pixel picture over the rectangle with corner (x, y).
 func (p *Page) Image(x, y, width, height float64) {
 	p.Raw(fmt.Sprintf("q %s cm BI /W 2 /H 1 /CS /G /BPC 8 /F /AHx ID 00FF> EI Q", numbers(width, 0, 0, height, x, y)))
+}
+
+// Picture paints img over the rectangle with corner (x, y), as a scanner's program would.
+func (p *Page) Picture(x, y, width, height float64, img *image.Gray) {
+	name := fmt.Sprintf("/X%d", len(p.streams))
+	p.Raw(fmt.Sprintf("q %s cm %s Do Q", numbers(width, 0, 0, height, x, y), name))
+	size := img.Bounds().Size()
+	pixels := make([]byte, 0, size.X*size.Y)
+	for row := range size.Y {
+		pixels = append(pixels, img.Pix[row*img.Stride:][:size.X]...)
+	}
+	p.streams = append(p.streams, attachment{
+		dict: fmt.Sprintf("/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /FlateDecode", size.X, size.Y),
+		data: deflate(string(pixels)), category: "XObject", entry: name + " %d 0 R",
+	})
 }
 
 // Form runs the given operators as a form XObject under matrix m.
