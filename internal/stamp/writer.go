@@ -2,16 +2,20 @@ package stamp
 
 import (
 	"bufio"
+	"bytes"
 	"compress/zlib"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
@@ -26,6 +30,8 @@ type Writer struct {
 	next    int       // object number
 	offsets map[int]int64
 	info    types.Object
+	packer  *zlib.Writer // kept from stream to stream: one takes most of a megabyte
+	packed  bytes.Buffer
 	err     error
 }
 
@@ -34,6 +40,7 @@ func (b *Base) NewWriter(w io.Writer) (*Writer, error) {
 	u := &Writer{
 		base: b, out: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(),
 		next: max(len(b.offsets), 1), offsets: make(map[int]int64), info: b.trailer["Info"],
+		packer: zlib.NewWriter(nil),
 	}
 	n, err := io.Copy(u.out, io.NewSectionReader(b.src, 0, b.size))
 	if u.at = n; err != nil {
@@ -75,20 +82,17 @@ func (w *Writer) Add(o types.Object) types.IndirectRef {
 // AddStream writes a new stream, compressed. d is its dictionary but for Filter and Length; it may be nil, and is not
 // changed.
 func (w *Writer) AddStream(d types.Dict, data []byte) types.IndirectRef {
-	var packed strings.Builder
-	z := zlib.NewWriter(&packed)
-	_, err := z.Write(data)
-	if closed := z.Close(); err == nil {
-		err = closed
-	}
-	w.fail(err)
-	full := types.Dict{"Filter": types.Name("FlateDecode"), "Length": types.Integer(packed.Len())}
+	w.packed.Reset()
+	w.packer.Reset(&w.packed)
+	_, err := w.packer.Write(data)
+	w.fail(errors.Join(err, w.packer.Close()))
+	full := types.Dict{"Filter": types.Name("FlateDecode"), "Length": types.Integer(w.packed.Len())}
 	maps.Copy(full, d)
 	ref := w.Reserve()
 	w.begin(ref.ObjectNumber.Value())
 	w.write(pdf(full))
 	w.write("\nstream\n")
-	w.write(packed.String())
+	w.write(w.packed.String())
 	w.write("\nendstream\nendobj\n")
 	return ref
 }
@@ -149,22 +153,76 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// pdf is an object as files have it, with the keys of dictionaries in order.
+// pdf is an object as files have it, with the keys of dictionaries in order, and numbers as short as they can be:
+// pdfcpu writes twelve decimals, which would make a quarter of an annotated file.
 func pdf(o types.Object) string {
-	if o == nil {
-		return "null"
-	}
-	return o.PDFString()
+	var b strings.Builder
+	writeObject(&b, o)
+	return b.String()
 }
 
-// Text makes a text string (ISO 32000-1, 7.9.2.2): ASCII as it is, anything else in UTF-16.
+func writeObject(b *strings.Builder, o types.Object) {
+	switch o := o.(type) {
+	case nil:
+		b.WriteString("null")
+	case types.Float:
+		b.WriteString(strconv.FormatFloat(float64(o), 'f', -1, 64))
+	case types.Array:
+		b.WriteByte('[')
+		for i, e := range o {
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			writeObject(b, e)
+		}
+		b.WriteByte(']')
+	case types.Dict:
+		b.WriteString("<<")
+		for _, key := range slices.Sorted(maps.Keys(o)) {
+			b.WriteString(types.Name(key).PDFString())
+			b.WriteByte(' ')
+			writeObject(b, o[key])
+		}
+		b.WriteString(">>")
+	default:
+		b.WriteString(o.PDFString())
+	}
+}
+
+// Text makes a text string (ISO 32000-1, 7.9.2.2): in PDFDocEncoding, a byte a letter, where that has them all, else in
+// UTF-16.
 func Text(s string) types.Object {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+	var b strings.Builder
+	for _, r := range s {
+		c, ok := docEncoded(r)
+		if !ok {
 			return utf16Text(s)
 		}
+		if c == '\\' || c == '(' || c == ')' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
 	}
-	return types.StringLiteral(strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`).Replace(s))
+	if strings.HasPrefix(b.String(), "\xFE\xFF") || strings.HasPrefix(b.String(), "\xEF\xBB\xBF") {
+		return utf16Text(s) // or readers would take it for that, or for UTF-8
+	}
+	return types.StringLiteral(b.String())
+}
+
+// docEncoded is r in PDFDocEncoding (ISO 32000-1, D.3), without accents on their own and most control characters.
+func docEncoded(r rune) (byte, bool) {
+	const from0x80 = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž"
+	switch {
+	case r >= ' ' && r <= '~', r > 0xA0 && r <= 0xFF && r != 0xAD, r == '\n':
+		return byte(r), true
+	case r == '€':
+		return 0xA0, true
+	}
+	at := strings.IndexRune(from0x80, r)
+	if at < 0 {
+		return 0, false
+	}
+	return byte(0x80 + utf8.RuneCountInString(from0x80[:at])), true
 }
 
 func utf16Text(s string) types.Object {

@@ -103,7 +103,7 @@ func TestWriterGivesTheSameBytesAgain(t *testing.T) {
 	if !bytes.Equal(first, second) {
 		t.Error("the same changes gave other bytes")
 	}
-	if want := "<</A 1/B/odd#20name#23/C null/D[0.500000000000 null]>>"; !bytes.Contains(first, []byte(want)) {
+	if want := "<</A 1/B /odd#20name#23/C null/D [0.5 null]>>"; !bytes.Contains(first, []byte(want)) {
 		t.Errorf("no %s in the file", want)
 	}
 }
@@ -129,6 +129,21 @@ func TestWriterTellsOfAFullDisk(t *testing.T) {
 	}
 	if err := w.Close(); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestTextReadsBack(t *testing.T) {
+	for _, want := range []string{"", "plain", `a (b \) c`, "Ünïcödé ÿ", "“quoted” – …€žﬁ•", "þÿ like UTF-16", "ï»¿ like UTF-8", "日本語 😀", "soft\u00ADhyphen"} {
+		b := pdftest.New()
+		b.Page(100, 100)
+		pdf := rewrite(t, save(t, b.Bytes()), func(_ *stamp.Base, w *stamp.Writer) {
+			w.SetInfo(w.Add(types.Dict{"Title": stamp.Text(want)}))
+		})
+		f := open(t, pdf)
+		if got := f.Meta().Title; got != want {
+			t.Errorf("%q reads back as %q", want, got)
+		}
+		closeFile(t, f)
 	}
 }
 
