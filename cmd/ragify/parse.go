@@ -77,6 +77,9 @@ func (a *app) parse(ctx context.Context, f parseFlags, args []string) (err error
 	if f.outDir == "" && len(opts.Format) > 0 && (len(inputs)+len(failed) != 1 || len(opts.Format) != 1) {
 		return usagef("several results need a folder to go to: give one with -o")
 	}
+	if f.outDir == "" && opts.ImageOutput == "external" {
+		return usagef("image_output external makes an archive, which needs a folder to go to: give one with -o")
+	}
 	if inputs, err = distinct(inputs); err != nil {
 		return err
 	}

@@ -55,6 +55,22 @@ func TestParse(t *testing.T) {
 			t.Errorf("files %v, want 12", left)
 		}
 	})
+	t.Run("external pictures are an archive beside the text", func(t *testing.T) {
+		b := pdftest.New()
+		b.Page(300, 300).Paint([6]float64{100, 0, 0, 100, 50, 50}, pdftest.RGB(100, 100, func(x, y int) uint32 { return uint32(x * y) }))
+		pictured, out := write(t, "pictured.pdf", b.Bytes()), t.TempDir()
+		options := `{"image_output":"external","ocr":"off"}`
+		ragifyOK(t, env, "parse", "--options", options, "-o", out, pictured)
+		if left := tree(t, out); !slices.Equal(left, []string{"pictured.md", "pictured_images.zip"}) {
+			t.Errorf("files %v", left)
+		}
+		if o := ragify(t, env, "parse", "--options", options, pictured); o.code != exitUsage || !strings.Contains(o.stderr, "-o") {
+			t.Errorf("without a folder: exit status %d, standard error %q", o.code, o.stderr)
+		}
+		if got := ragifyOK(t, env, "parse", "--options", `{"image_output":"embedded","ocr":"off"}`, pictured); !strings.HasPrefix(got, "![](data:image/png;base64,") {
+			t.Errorf("%.60s", got)
+		}
+	})
 	t.Run("failed files are named and the others made", func(t *testing.T) {
 		bad, out := write(t, "bad.pdf", pdftest.Damaged()), t.TempDir()
 		o := ragify(t, env, "parse", "-o", out, bad, one, "missing.pdf")

@@ -31,43 +31,76 @@ const (
 	unsquare = 0.02
 )
 
-// pictureSize is the size in pixels of the picture of figure e in box, on a page with rasters: for images their own
-// pixels, for everything else enough to read the labels. original is the image that fills the box, nil when it is more
-// than one, or none.
-func pictureSize(e *document.Element, box document.Box, rasters []pdfium.Raster) (size image.Point, original *pdfium.Raster) {
-	var main *pdfium.Raster // the largest
+// A subject is what a picture shows.
+type subject struct {
+	box  document.Box
+	main *pdfium.Raster // the image with the largest part in it, nil for drawings
+	pure bool           // it is nothing but images
+	lone bool           // nothing but main, all of it
+}
+
+// subjectOf finds out what figure e in box consists of. Text that was read from its images is a part of these.
+func subjectOf(e *document.Element, box document.Box, view *pdfium.View) subject {
+	s := subject{box: box}
+	rasters := view.Rasters()
 	covered, largest, parts := 0.0, 0.0, 0
 	for i := range rasters {
 		b := rasters[i].Box.Intersect(box)
 		area := b.Width() * b.Height()
-		if area < 1 { // square point: it only touches
+		if area < 1 && area < box.Width()*box.Height()/2 { // square point: it only touches
 			continue
 		}
 		parts++
 		covered += area
 		if area > largest {
-			main, largest = &rasters[i], area
+			s.main, largest = &rasters[i], area
 		}
 	}
+	s.pure = s.main != nil && covered >= leastRaster*box.Width()*box.Height() && (len(e.Children) == 0 || !view.HasText(box))
+	s.lone = s.pure && parts == 1 && sameBox(s.main.Box, box)
+	return s
+}
+
+// size is the size of the picture in pixels: for images their own pixels, for everything else enough to read the
+// labels. original is the image that is all of the picture, nil when there is none.
+func (s *subject) size() (size image.Point, original *pdfium.Raster) {
 	x, y := drawnDensity, drawnDensity
-	if main != nil && max(main.DensityX, main.DensityY) >= leastDensity {
-		x, y = main.DensityX, main.DensityY
-		pure := len(e.Children) == 0 && covered >= leastRaster*box.Width()*box.Height()
-		if !pure || math.Abs(x-y) > unsquare*max(x, y) {
-			x = max(x, y)
-			if !pure {
-				x = max(x, drawnDensity)
-			}
+	if s.main != nil && max(s.main.DensityX, s.main.DensityY) >= leastDensity {
+		x, y = s.main.DensityX, s.main.DensityY
+		switch {
+		case !s.pure:
+			x = max(x, y, drawnDensity)
 			y = x
-		} else if parts == 1 && sameBox(main.Box, box) {
-			original = main
+		case math.Abs(x-y) > unsquare*max(x, y):
+			x = max(x, y)
+			y = x
+		case s.lone:
+			original = s.main
 		}
 	}
-	w, h := box.Width()*x, box.Height()*y
+	w, h := s.box.Width()*x, s.box.Height()*y
 	if over := max(w, h) / longestSide; over > 1 {
 		w, h, original = w/over, h/over, nil
 	}
 	return image.Pt(max(int(math.Round(w)), 1), max(int(math.Round(h)), 1)), original
+}
+
+// withLabels is box with what it would cut: the texts of the page that are a third or more inside, and the ends of
+// lines and letters.
+func withLabels(box document.Box, p *document.Page) document.Box {
+	const (
+		inside = 1.0 / 3 // of a line's area
+		margin = 2.0     // points: half the width of lines, and what letters go below their line
+	)
+	out := box
+	eachLine(p.Elements, func(line document.Box) {
+		b := line.Intersect(box)
+		if area := b.Width() * b.Height(); area > 0 && area >= inside*line.Width()*line.Height() {
+			out = out.Union(line)
+		}
+	})
+	out = document.Box{Left: out.Left - margin, Top: out.Top - margin, Right: out.Right + margin, Bottom: out.Bottom + margin}
+	return out.Intersect(document.Box{Right: p.Width, Bottom: p.Height})
 }
 
 // sameBox reports whether two boxes agree to half a point.

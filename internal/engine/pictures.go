@@ -24,16 +24,16 @@ const imagesFormat option.Format = "images"
 // Bounds of what is made for one document, far above what honest ones hold: they keep one file from filling a disk, or
 // a child busy for hours.
 const (
-	maxPictures     = 5_000
-	maxPictureBytes = 256 << 20
-	maxPicturePixel = 1 << 30 // painted and encoded in some two minutes
+	maxPictures      = 5_000
+	maxPictureBytes  = 256 << 20
+	maxPicturePixels = 1 << 30 // painted and encoded in some two minutes
 )
 
 // An album holds the pictures of a document's figures as files, while its results are written.
 type album struct {
 	dir     string // "" when nobody wants pictures
 	jpeg    bool
-	once    bool // what is in the outputs once, however many figures show it
+	once    bool // the outputs hold a picture once, however many figures show it
 	known   map[[sha256.Size]byte]*document.Picture
 	files   []*document.Picture // in the order of the document
 	pixels  int64
@@ -121,10 +121,11 @@ func (a *album) page(file *pdfium.File, p *document.Page, figures []*document.El
 	whole := document.Box{Right: p.Width, Bottom: p.Height}
 	for _, e := range figures {
 		box := e.Box.Intersect(whole)
-		if box.Width() < leastFigure || box.Height() < leastFigure || isBackground(e, box, p) {
+		tiny := box.Width() < leastFigure || box.Height() < leastFigure
+		if box.Empty() || tiny && box != whole || isBackground(box, p) {
 			continue
 		}
-		if err := a.picture(view, e, box); err != nil {
+		if err := a.picture(view, p, e, box); err != nil {
 			return err
 		}
 	}
@@ -137,48 +138,54 @@ const leastFigure = 12.0
 // isBackground reports whether the page's text is printed over a figure, which is the paper for it then: at least a
 // fifth of its area is lines of text that are not its own. A caption or title on a photograph takes less, a column of
 // text more than half of its own.
-func isBackground(e *document.Element, box document.Box, p *document.Page) bool {
+func isBackground(box document.Box, p *document.Page) bool {
 	const share = 0.2
 	area := 0.0
-	var add func(list []document.Element)
-	lines := func(list []document.Line) {
-		for i := range list {
-			b := list[i].Box.Intersect(box)
-			area += b.Width() * b.Height()
-		}
-	}
-	add = func(list []document.Element) {
-		for i := range list {
-			o := &list[i]
-			if o.Kind == document.Figure {
-				continue
-			}
-			lines(o.Lines)
-			add(o.Children)
-			if o.Grid != nil {
-				for k := range o.Grid.Cells {
-					lines(o.Grid.Cells[k].Lines)
-				}
-			}
-		}
-	}
-	add(p.Elements)
+	eachLine(p.Elements, func(line document.Box) {
+		b := line.Intersect(box)
+		area += b.Width() * b.Height()
+	})
 	return area >= share*box.Width()*box.Height()
 }
 
-// picture makes the picture of figure e, which is in box.
-func (a *album) picture(view *pdfium.View, e *document.Element, box document.Box) error {
-	size, original := pictureSize(e, box, view.Rasters())
-	a.pixels += int64(size.X * size.Y)
-	if a.given >= maxPictures || a.pixels > maxPicturePixel || a.bytes > maxPictureBytes {
+// eachLine calls do for the box of every line of text that is no part of a figure.
+func eachLine(elements []document.Element, do func(document.Box)) {
+	lines := func(list []document.Line) {
+		for i := range list {
+			do(list[i].Box)
+		}
+	}
+	for i := range elements {
+		e := &elements[i]
+		if e.Kind == document.Figure {
+			continue
+		}
+		lines(e.Lines)
+		eachLine(e.Children, do)
+		if e.Grid != nil {
+			for k := range e.Grid.Cells {
+				lines(e.Grid.Cells[k].Lines)
+			}
+		}
+	}
+}
+
+// picture makes the picture of figure e, which is in box on page p.
+func (a *album) picture(view *pdfium.View, p *document.Page, e *document.Element, box document.Box) error {
+	s := subjectOf(e, box, view)
+	if !s.pure {
+		s.box = withLabels(s.box, p)
+	}
+	size, original := s.size()
+	if !a.takes(size) {
 		a.skip(e.Page)
 		return nil
 	}
 	img := a.canvas(size)
-	if err := view.Render(box, img); err != nil {
+	if err := view.Render(s.box, img); err != nil {
 		return err
 	}
-	if seen, err := shows(view, box, img); err != nil || !seen {
+	if seen, err := shows(view, s.box, img); err != nil || !seen {
 		return err
 	}
 	a.encoded.Reset()
@@ -188,6 +195,12 @@ func (a *album) picture(view *pdfium.View, e *document.Element, box document.Box
 		}
 	}
 	return a.keep(e, size)
+}
+
+// takes reports whether there is room for another picture, of the given size, and counts its pixels.
+func (a *album) takes(size image.Point) bool {
+	a.pixels += int64(size.X) * int64(size.Y)
+	return a.given < maxPictures && a.pixels <= maxPicturePixels && a.bytes <= maxPictureBytes
 }
 
 // canvas is an image of the given size, whose pixels are those of the one before it.

@@ -81,6 +81,7 @@ func TestEndToEnd(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+	testPictures(t, w)
 	if counter, jobs := u.activeJobs(); counter != 0 || jobs != 0 || u.pagesUsed() != 3 {
 		t.Errorf("counter %d, active jobs %d, %d pages used", counter, jobs, u.pagesUsed())
 	}
@@ -88,6 +89,19 @@ func TestEndToEnd(t *testing.T) {
 
 // result uploads a form, follows the job to its end and downloads the Markdown.
 func (u user) result(f form) string {
+	u.world.t.Helper()
+	return u.download(u.links(f)["markdown"])
+}
+
+// download gets what a signed link leads to.
+func (u user) download(link string) string {
+	w := u.world
+	w.t.Helper()
+	return string(w.send(http.MethodGet, strings.TrimPrefix(link, w.server.URL), nil).want(http.StatusOK).body)
+}
+
+// links uploads a form, follows the job to its end and gives its download links by format.
+func (u user) links(f form) map[string]string {
 	w := u.world
 	w.t.Helper()
 	id := u.upload(f).want(http.StatusCreated).object()["id"].(string)
@@ -101,6 +115,9 @@ func (u user) result(f form) string {
 	if progress := last.data["progress"].(map[string]any); progress["pages_done"] != progress["pages_total"] {
 		w.t.Errorf("done with progress %v", progress)
 	}
-	link := last.data["download_urls"].(map[string]any)["markdown"].(string)
-	return string(w.send(http.MethodGet, strings.TrimPrefix(link, w.server.URL), nil).want(http.StatusOK).body)
+	links := make(map[string]string)
+	for format, link := range last.data["download_urls"].(map[string]any) {
+		links[format] = link.(string)
+	}
+	return links
 }

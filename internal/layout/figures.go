@@ -444,14 +444,13 @@ func (p *page) addFigures(c *document.Content, f frame) {
 	for _, b := range p.blocks {
 		drawn[b.image] = true
 	}
-	covers := most * f.width * f.height
-	if len(p.blocks) == 0 {
-		covers = math.Inf(1)
-	}
+	alone := len(p.blocks) == 0
 	var figures []*block
 	for i := range c.Images {
 		b := f.box(c.Images[i].Box).Intersect(document.Box{Right: f.width, Bottom: f.height})
-		if drawn[i+1] || b.Width() < least || b.Height() < least || b.Width()*b.Height() > covers {
+		tiny := b.Width() < least || b.Height() < least
+		covers := b.Width()*b.Height() > most*f.width*f.height
+		if drawn[i+1] || covers && !alone || tiny && !covers {
 			continue
 		}
 		if slices.ContainsFunc(figures, func(o *block) bool { return sameEdges(o.box, b, same) }) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
@@ -18,6 +19,7 @@ type View struct {
 	page     uint64
 	geometry geometry
 	rasters  []Raster
+	texts    []document.Box // around text objects that are not invisible
 }
 
 // Raster is a raster image painted on a page.
@@ -64,13 +66,40 @@ func (v *View) Close() { v.file.inst.call(fnClosePage, v.page) }
 // Rasters are the images on the page in painting order, those in forms included.
 func (v *View) Rasters() []Raster { return v.rasters }
 
-// find collects the images in an object; m maps the space of its container to page coordinates.
+// HasText reports whether text stands in box that the page shows, not counting what is in images.
+func (v *View) HasText(box document.Box) bool {
+	return slices.ContainsFunc(v.texts, func(t document.Box) bool {
+		x, y := (t.Left+t.Right)/2, (t.Top+t.Bottom)/2
+		return x > box.Left && x < box.Right && y > box.Top && y < box.Bottom
+	})
+}
+
+// invisibleText is the render mode of text that is there to be searched (PDF 32000-1 table 106).
+const invisibleText = 3
+
+// text notes where a text object stands; m maps its container to page coordinates.
+func (v *View) text(object uint64, m matrix) {
+	i := v.file.inst
+	if i.num(fnTextObjGetTextRenderMode, object) == invisibleText || !i.ok(fnPageObjGetBounds, object, i.at(0), i.at(4), i.at(8), i.at(12)) {
+		return
+	}
+	b := i.out(0, 16) // left, bottom, right, top
+	if box := m.box(f32(b), f32(b[4:]), f32(b[8:]), f32(b[12:])); finite(box) {
+		v.texts = append(v.texts, box)
+	}
+}
+
+// find collects the images and texts in an object; m maps the space of its container to page coordinates.
 func (v *View) find(object uint64, m matrix, depth int, visited *int) {
 	i := v.file.inst
 	if *visited++; *visited > maxObjects || object == 0 || i.err != nil {
 		return
 	}
 	kind := i.num(fnPageObjGetType, object)
+	if kind == objectText {
+		v.text(object, m)
+		return
+	}
 	if kind != objectImage && (kind != objectForm || depth >= maxDepth) || !i.ok(fnPageObjGetMatrix, object, i.at(0)) {
 		return
 	}
