@@ -14,3 +14,8 @@ var Spec []byte
 //
 //go:embed document.schema.json
 var DocumentSchema []byte
+
+// ChunkSchema is the JSON schema of each line of the output format "chunks". Do not modify.
+//
+//go:embed chunk.schema.json
+var ChunkSchema []byte

@@ -51,6 +51,7 @@ func TestImports(t *testing.T) {
 		"github.com/golang-migrate":    {"internal/postgres"},
 		"github.com/spf13/cobra":       {"cmd/ragify"},
 		"github.com/standard-webhooks": {"internal/webhook"},
+		"github.com/tiktoken-go":       {"internal/export"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "../../...").Output()
 	if err != nil {

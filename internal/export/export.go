@@ -32,7 +32,7 @@ func formatOf(f option.Format) (format, bool) {
 	case option.AnnotatedPDF:
 		return format{".annotated.pdf", "application/pdf", nil}, true
 	case option.Chunks:
-		return format{".chunks.jsonl", "application/jsonl", nil}, true
+		return format{".chunks.jsonl", "application/jsonl", writeChunks}, true
 	}
 	return format{}, false
 }

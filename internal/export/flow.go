@@ -12,7 +12,9 @@ import (
 type joint struct {
 	id   string
 	page int
-	at   int // index of its first line, of its first row in a table
+	box  document.Box
+	at   int  // index of its first line, of its first row in a table
+	torn bool // its first row is the rest of the last row of the part before
 }
 
 // flow gives the pages with every text that goes on from an earlier column or page joined to its beginning, as
@@ -31,7 +33,7 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 			if e.Kind == document.Table && e.Grid != nil {
 				if e.Continues && table != nil && table.Grid.Cols == e.Grid.Cols {
 					at := appendGrid(table.Grid, e.Grid)
-					joints[table.ID] = append(joints[table.ID], joint{e.ID, e.Page, at})
+					joints[table.ID] = append(joints[table.ID], joint{e.ID, e.Page, e.Box, at, e.Grid.RowContinues})
 					continue
 				}
 				joined := *e.Grid
@@ -46,13 +48,13 @@ func flow(d *document.Document) ([]document.Page, map[string][]joint) {
 			}
 			if e.Kind == document.List && e.Continues && items != nil {
 				if first := &e.Children[0]; len(first.Lines) > 0 {
-					joints[first.ID] = append(joints[first.ID], joint{e.ID, e.Page, 0})
+					joints[first.ID] = append(joints[first.ID], joint{id: e.ID, page: e.Page, box: e.Box})
 				}
 				open = appendList(items, &e)
 				continue
 			}
 			if e.Continues && open != nil && e.Kind != document.List {
-				joints[open.ID] = append(joints[open.ID], joint{e.ID, e.Page, len(open.Lines)})
+				joints[open.ID] = append(joints[open.ID], joint{id: e.ID, page: e.Page, box: e.Box, at: len(open.Lines)})
 				open.Lines = append(open.Lines, e.Lines...)
 				continue
 			}

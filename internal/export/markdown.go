@@ -69,7 +69,7 @@ func (m *markdown) element(e *document.Element) {
 	switch e.Kind {
 	case document.Heading:
 		if text := m.inline(e.Lines, inlineHeading); text != "" {
-			m.block(strings.Repeat("#", min(max(e.Level+1-m.top, 1), 6)) + " " + text)
+			m.block(m.headingMark(e) + " " + text)
 		}
 	case document.Table:
 		if m.o.MarkdownWithHTML && needsSpans(e.Grid) {
@@ -108,6 +108,11 @@ func (m *markdown) picture(e *document.Element) {
 	m.block("![" + escapeBrackets(escapeInline(alt, escaping{inLink: true, before: '[', follow: ']'})) + "](")
 	m.err = writeSource(m.w, e.Picture, m.o)
 	m.w.WriteByte(')')
+}
+
+// headingMark is what a heading of e's level begins with.
+func (m *markdown) headingMark(e *document.Element) string {
+	return strings.Repeat("#", min(max(e.Level+1-m.top, 1), 6))
 }
 
 // listText writes a list; nested blocks are set in by the width of the item's mark.
@@ -200,6 +205,21 @@ func (m *markdown) table(g *document.Grid) string {
 	if g == nil || g.Rows == 0 || g.Cols == 0 {
 		return ""
 	}
+	var b strings.Builder
+	for r, row := range m.slots(g) {
+		if r > 0 {
+			b.WriteByte('\n')
+		}
+		writeRow(&b, row)
+		if r == 0 {
+			b.WriteString("\n" + delimiterRow(g.Cols))
+		}
+	}
+	return b.String()
+}
+
+// slots gives the text of each slot of a table, row by row: of the first one of each cell.
+func (m *markdown) slots(g *document.Grid) [][]string {
 	slots := make([][]string, g.Rows)
 	for r := range slots {
 		slots[r] = make([]string, g.Cols)
@@ -212,25 +232,23 @@ func (m *markdown) table(g *document.Grid) string {
 		}
 		slots[c.Row][c.Col] = strings.ReplaceAll(m.inline(c.Lines, mode), "\n", "<br>")
 	}
-	var b strings.Builder
-	for r, row := range slots {
-		if r > 0 {
-			b.WriteByte('\n')
+	return slots
+}
+
+// writeRow writes a row of a pipe table.
+func writeRow(b *strings.Builder, cells []string) {
+	b.WriteByte('|')
+	for _, cell := range cells {
+		b.WriteString(" " + cell)
+		if cell != "" {
+			b.WriteByte(' ')
 		}
 		b.WriteByte('|')
-		for _, cell := range row {
-			b.WriteString(" " + cell)
-			if cell != "" {
-				b.WriteByte(' ')
-			}
-			b.WriteByte('|')
-		}
-		if r == 0 {
-			b.WriteString("\n|" + strings.Repeat(" --- |", g.Cols))
-		}
 	}
-	return b.String()
 }
+
+// delimiterRow is the row of a pipe table that sets its first row off as titles.
+func delimiterRow(cols int) string { return "|" + strings.Repeat(" --- |", cols) }
 
 // tableHTML writes a table as a block of HTML, which ends at a blank line for Markdown.
 func (m *markdown) tableHTML(g *document.Grid) string {

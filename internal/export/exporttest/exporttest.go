@@ -31,7 +31,7 @@ func Check(d *document.Document, o option.Options) error {
 			return err
 		}
 	}
-	return errors.Join(checkMarkdown(files[0].Bytes(), d, o), checkHTML(files[1].Bytes(), d, o), checkJSON(files[2].Bytes()))
+	return errors.Join(checkMarkdown(files[0].Bytes(), d, o), checkHTML(files[1].Bytes(), d, o), checkJSON(files[2].Bytes()), CheckChunks(d, o))
 }
 
 // CheckOutputs checks the files of a document against one another: the JSON against its schema, the others against
@@ -53,6 +53,10 @@ func checkJSON(source []byte) error {
 	if err != nil {
 		return err
 	}
+	return validate(schema, source)
+}
+
+func validate(schema *jsonschema.Schema, source []byte) error {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
 	if err != nil {
 		return err
@@ -63,18 +67,23 @@ func checkJSON(source []byte) error {
 	return nil
 }
 
-// documentSchema compiles the schema once: it never changes.
-var documentSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(api.DocumentSchema))
+// The schemas are compiled once: they never change.
+var (
+	documentSchema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(api.DocumentSchema) })
+	chunkSchema    = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(api.ChunkSchema) })
+)
+
+func compile(source []byte) (*jsonschema.Schema, error) {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
 	if err != nil {
 		return nil, err
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("document.schema.json", v); err != nil {
+	if err := c.AddResource("schema.json", v); err != nil {
 		return nil, err
 	}
-	return c.Compile("document.schema.json")
-})
+	return c.Compile("schema.json")
+}
 
 // readJSON makes a document of the JSON output again, as far as the checks look at it: styles are lost, and the lines
 // of an element are one.
