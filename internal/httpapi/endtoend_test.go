@@ -23,8 +23,10 @@ func (i inspector) Inspect(ctx context.Context, path, password string, deep bool
 	return httpapi.Inspection{Pages: info.Pages, Encrypted: info.Encrypted, PagesWithoutText: info.PagesWithoutText, Warnings: info.Warnings}, err
 }
 
-// TestEndToEnd has nothing fake: real PDFs go through the real engine, queue and stores.
-func TestEndToEnd(t *testing.T) {
+// realWorld has nothing fake: the real engine and queue work off what is uploaded, with results and uploads in real
+// directories. dirs are all that hold files of a job for a while. changes are made to the queue's configuration before.
+func realWorld(t *testing.T, changes ...func(*queue.Config)) (w *world, dirs []string) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -38,18 +40,27 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	w := newWorld(t, func(d *httpapi.Deps) { d.Engine = inspector{e} })
-	q, err := queue.New(queue.Config{
+	w = newWorld(t, func(d *httpapi.Deps) { d.Engine = inspector{e} })
+	working := t.TempDir()
+	c := queue.Config{
 		Pool: w.pool, Store: w.store, Engine: e, Blobs: w.blobs, Webhooks: webhook.New(webhook.Config{SigningKey: []byte("key")}),
-		Workers: 2, TempDir: t.TempDir(), Logger: w.deps.Logger,
-	})
-	if err != nil {
+		Workers: 2, TempDir: working, Logger: w.deps.Logger,
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	if w.queue, err = queue.New(c); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Start(t.Context()); err != nil {
+	if err := w.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = q.Stop(context.Background()) })
+	t.Cleanup(func() { _ = w.queue.Stop(context.Background()) })
+	return w, []string{w.blobDir, w.deps.TempDir, working}
+}
+
+func TestEndToEnd(t *testing.T) {
+	w, _ := realWorld(t)
 	u := w.user(plan.Pro)
 	encrypted := pdftest.New()
 	encrypted.Page(612, 792).Text(72, 700, 11, pdftest.Regular, "Nobody may read this.")

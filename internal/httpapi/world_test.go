@@ -32,6 +32,7 @@ import (
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/ocr/ocrtest"
 	"github.com/ragify/ragify/internal/plan"
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
@@ -41,6 +42,7 @@ import (
 
 // TestMain lets the test binary be the engine's child, too.
 func TestMain(m *testing.M) {
+	ocrtest.Main(nil)
 	if len(os.Args) > 1 && os.Args[1] == "engine" {
 		if err := engine.Serve(context.Background(), os.Stdin, os.Stdout, engine.ServeConfig{Exit: os.Exit}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -61,18 +63,20 @@ func TestMain(m *testing.M) {
 // world is the real router on a real Postgres and a real directory of blobs. Only the engine is a fake,
 // unless a test wants the real one.
 type world struct {
-	t      *testing.T
-	deps   httpapi.Deps
-	pool   *pgxpool.Pool
-	store  *postgres.Store
-	blobs  *blob.Store
-	auth   *auth.Authenticator
-	clerk  *authtest.Clerk
-	engine *fakeEngine
-	log    *syncBuffer
-	drain  chan struct{}
-	server *httptest.Server
-	client *http.Client // checks every answer against the description
+	t       *testing.T
+	deps    httpapi.Deps
+	pool    *pgxpool.Pool
+	store   *postgres.Store
+	blobs   *blob.Store
+	blobDir string
+	queue   *queue.Queue // of a real world
+	auth    *auth.Authenticator
+	clerk   *authtest.Clerk
+	engine  *fakeEngine
+	log     *syncBuffer
+	drain   chan struct{}
+	server  *httptest.Server
+	client  *http.Client // checks every answer against the description
 }
 
 // newWorld starts a server. changes are made to its dependencies before.
@@ -95,7 +99,8 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 	w.server = httptest.NewUnstartedServer(nil)
 	t.Cleanup(w.server.Close)
 	base := "http://" + w.server.Listener.Addr().String()
-	if w.blobs, err = blob.Open(t.Context(), "file://"+t.TempDir(), blob.Options{PublicURL: base, SigningKey: []byte("key")}); err != nil {
+	w.blobDir = t.TempDir()
+	if w.blobs, err = blob.Open(t.Context(), "file://"+w.blobDir, blob.Options{PublicURL: base, SigningKey: []byte("key")}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.blobs.Close() })

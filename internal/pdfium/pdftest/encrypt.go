@@ -28,11 +28,15 @@ func (b *Builder) Encrypted(userPassword, ownerPassword string) []byte {
 	return b.EncryptedAs(AES256, userPassword, ownerPassword)
 }
 
-// EncryptedAs is the finished file, encrypted with a scheme. The passwords are bytes in whatever encoding, but for
-// AES256, which takes UTF-8.
+// EncryptedAs is the finished file, encrypted with a scheme as by Encrypt.
 func (b *Builder) EncryptedAs(scheme Scheme, userPassword, ownerPassword string) []byte {
+	return Encrypt(b.Bytes(), scheme, userPassword, ownerPassword)
+}
+
+// Encrypt encrypts a file of this package. The passwords are bytes in whatever encoding, but for AES256, which takes
+// UTF-8.
+func Encrypt(plain []byte, scheme Scheme, userPassword, ownerPassword string) []byte {
 	api.DisableConfigDir() // or pdfcpu writes its settings into the home directory
-	plain := b.Bytes()
 	var c *model.Configuration
 	switch scheme {
 	case RC440:

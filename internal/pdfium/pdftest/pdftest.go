@@ -226,7 +226,7 @@ func (b *Builder) Bytes() []byte {
 	w.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 	catalog, pageTree := w.reserve(), w.reserve()
 	for _, name := range fonts {
-		w.object(w.reserve(), "<< /Type /Font /Subtype /Type1 /BaseFont /"+name+" /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [ 1 /fi /fl ] >> >>")
+		w.object(w.reserve(), "<< /Type /Font /Subtype /Type1 /BaseFont /"+name+" /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [ 1 /fi /fl /nameless ] >> >>")
 	}
 	first := make([]int, len(b.pages))
 	var kids strings.Builder
