@@ -21,7 +21,7 @@ import (
 // It gives the pages (1-based, ascending) that it had to leave without boxes because their objects cannot be read.
 // Errors that wrap ErrUnreadable blame the base as a whole; others come from reading it or from out.
 func Annotate(out io.Writer, base *Base, d *document.Document) (skipped []int, err error) {
-	defer catch(&err)
+	defer func() { err = caught(recover(), err) }()
 	w, err := base.NewWriter(out)
 	if err != nil {
 		return nil, err

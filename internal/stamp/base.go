@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sort"
 	"strconv"
@@ -46,7 +47,8 @@ const (
 	maxReferences = 32
 )
 
-// ErrUnreadable is wrapped by the errors that blame the file, as against those of reading and writing.
+// ErrUnreadable is wrapped by the errors that blame the file, as against those of reading and writing. They say nothing
+// of what is in the file: pdfcpu's own do, and these are logged.
 var ErrUnreadable = errors.New("unreadable PDF structure")
 
 func unreadable(format string, args ...any) error {
@@ -69,7 +71,7 @@ type Base struct {
 // Open reads the cross-reference table and the page tree of a PDF of size bytes. Errors that wrap ErrUnreadable blame
 // the file; others come from src.
 func Open(src io.ReaderAt, size int64) (b *Base, err error) {
-	defer catch(&err)
+	defer func() { err = caught(recover(), err) }()
 	b = &Base{src: src, size: size, nodes: make(map[int]types.Dict)}
 	if err := b.readTable(); err != nil {
 		return nil, fmt.Errorf("stamp.Open: %w", err)
@@ -80,10 +82,15 @@ func Open(src io.ReaderAt, size int64) (b *Base, err error) {
 	return b, nil
 }
 
-// catch turns a panic of pdfcpu's into an error that blames the file.
-func catch(err *error) {
-	if p := recover(); p != nil {
-		*err = unreadable("panic: %v", p)
+// caught is err, or an error that blames the file for a panic of pdfcpu's, given what recover gave.
+func caught(panicked any, err error) error {
+	switch p := panicked.(type) {
+	case nil:
+		return err
+	case runtime.Error:
+		return unreadable("panic: %v", p)
+	default:
+		return unreadable("panic")
 	}
 }
 
@@ -119,7 +126,7 @@ func (b *Base) readTable() error {
 	text := string(rest)
 	trailer, err := model.ParseObject(&text)
 	if err != nil {
-		return unreadable("trailer: %v", err)
+		return unreadable("trailer")
 	}
 	var ok bool
 	if b.trailer, ok = trailer.(types.Dict); !ok {
@@ -177,7 +184,7 @@ func (b *Base) parseTable(table []byte) ([]byte, error) {
 // Object reads the object of that number: nil, as a reference to nothing stands for, when there is none. A stream is a
 // types.StreamDict without its data, which Stream reads. The object is the caller's to change.
 func (b *Base) Object(number int) (o types.Object, err error) {
-	defer catch(&err)
+	defer func() { err = caught(recover(), err) }()
 	if number < 0 || number >= len(b.offsets) || b.offsets[number] == 0 {
 		return nil, nil
 	}
@@ -190,37 +197,38 @@ func (b *Base) Object(number int) (o types.Object, err error) {
 		if _, err := b.src.ReadAt(head, start); err != nil {
 			return nil, err
 		}
-		o, complete, err := parseObject(head, number, start)
+		o, ok := parseObject(head, number, start)
 		switch {
-		case complete:
+		case ok:
 			return o, nil
 		case size == end-start:
-			return nil, unreadable("object %d: %v", number, err)
+			return nil, unreadable("object %d", number)
 		case size == maxObjectSize:
 			return nil, unreadable("object %d is too large", number)
 		}
 	}
 }
 
-// parseObject parses an indirect object from its beginning, which lies at start in the file. complete is false when
-// head ends too early for that, or err says what else is wrong.
-func parseObject(head []byte, number int, start int64) (o types.Object, complete bool, err error) {
+// parseObject parses an indirect object from its beginning, which lies at start in the file: false when it is none, or
+// head ends too early.
+func parseObject(head []byte, number int, start int64) (types.Object, bool) {
 	prefix, body, ok := bytes.Cut(head, []byte("obj"))
 	if fields := bytes.Fields(prefix); !ok || len(fields) != 2 || string(fields[0]) != strconv.Itoa(number) {
-		return nil, false, errors.New("another object at its offset")
+		return nil, false
 	}
 	rest := string(body)
-	if o, err = model.ParseObject(&rest); err != nil {
-		return nil, false, err
+	o, err := model.ParseObject(&rest)
+	if err != nil {
+		return nil, false
 	}
 	after := bytes.TrimLeft([]byte(rest), "\r\n\t \x00\f")
 	if bytes.HasPrefix(after, []byte("endobj")) {
-		return o, true, nil
+		return o, true
 	}
 	dict, isDict := o.(types.Dict)
 	data, isStream := bytes.CutPrefix(after, []byte("stream"))
 	if !isDict || !isStream || len(data) < 2 {
-		return nil, false, errors.New("no end")
+		return nil, false
 	}
 	switch {
 	case data[0] == '\r' && data[1] == '\n':
@@ -228,7 +236,7 @@ func parseObject(head []byte, number int, start int64) (o types.Object, complete
 	case data[0] == '\n':
 		data = data[1:]
 	}
-	return types.NewStreamDict(dict, start+int64(len(head)-len(data)), nil, nil, nil), true, nil
+	return types.NewStreamDict(dict, start+int64(len(head)-len(data)), nil, nil, nil), true
 }
 
 // Resolve follows references: what comes back is none, and nil for one that leads nowhere.
@@ -268,7 +276,7 @@ func (b *Base) Array(o types.Object) (types.Array, error) {
 // Stream decodes the data of a stream, given as such or by reference; at most limit bytes may come of it, or it is an
 // error. nil when o is no stream.
 func (b *Base) Stream(o types.Object, limit int64) (data []byte, err error) {
-	defer catch(&err)
+	defer func() { err = caught(recover(), err) }()
 	if o, err = b.Resolve(o); err != nil {
 		return nil, err
 	}
@@ -298,7 +306,7 @@ func (b *Base) Stream(o types.Object, limit int64) (data []byte, err error) {
 		return s.Raw, nil
 	}
 	if err := s.DecodeWithLimit(limit); err != nil {
-		return nil, unreadable("stream: %v", err)
+		return nil, unreadable("filter of a stream")
 	}
 	return s.Content, nil
 }

@@ -108,7 +108,7 @@ func (b *Base) PageRef(n int) (types.IndirectRef, bool) {
 
 // Page reads page n (1-based). Its error wraps ErrUnreadable when the page cannot be replaced or read; others may be fine.
 func (b *Base) Page(n int) (p Page, err error) {
-	defer catch(&err)
+	defer func() { err = caught(recover(), err) }()
 	ref, ok := b.PageRef(n)
 	if !ok {
 		return Page{}, unreadable("no page %d", n)
