@@ -78,8 +78,10 @@ func shapes() map[string]func(first, second document.Line) []document.Page {
 		"two pages": func(a, b l) []document.Page {
 			return []document.Page{page(1, text(document.Paragraph, a)), page(2, goesOn(text(document.Paragraph, b)))}
 		},
-		"a cell":  func(a, b l) []document.Page { return []document.Page{page(1, table(false, a, b))} },
-		"a row":   func(a, b l) []document.Page { return []document.Page{page(1, table(false, a)), page(2, table(true, b))} },
+		"a cell": func(a, b l) []document.Page { return []document.Page{page(1, table(false, a, b))} },
+		"a row": func(a, b l) []document.Page {
+			return []document.Page{page(1, table(false, a)), page(2, table(true, b))}
+		},
 		"an item": func(a, b l) []document.Page { return []document.Page{page(1, list(text(document.ListItem, a, b)))} },
 		"an item over pages": func(a, b l) []document.Page {
 			return []document.Page{page(1, list(text(document.ListItem, a))), page(2, goesOn(text(document.Paragraph, b)))}
@@ -93,7 +95,6 @@ func list(items ...document.Element) document.Element {
 	}
 	return document.Element{Kind: document.List, Children: items}
 }
-
 
 func oneLine(a, b document.Line) document.Line {
 	a.Runs = append(a.Runs, b.Runs...)

@@ -96,4 +96,3 @@ func texts(d *document.Document) []string {
 	}
 	return out
 }
-

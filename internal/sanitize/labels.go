@@ -24,7 +24,7 @@ var (
 	// networkWords are about networks wherever they stand, hostWords right before an address.
 	networkWords = []string{"ip", "ips", "ipv4", "ip-adresse", "ip-adressen", "gateway", "dns", "nameserver", "router", "resolver", "ping", "traceroute", "whois", "subnet", "netmask"}
 	hostWords    = []string{"address", "addresses", "adresse", "dirección", "indirizzo", "host", "hosts", "server", "servers", "client", "proxy", "node", "peer", "localhost"}
-	macWords = []string{
+	macWords     = []string{
 		"mac", "macs", "mac address", "mac addresses", "mac-adresse", "bssid", "hardware address", "physical address", "ethernet address", "hwaddr", "ether", "eui-48", "eui-64",
 	}
 	// identityWords are the documents that name a person by a number, and the numbers that states give to persons.
