@@ -117,7 +117,9 @@ func (c *conversion) readPage(n int, into *document.Content) (pageState, error) 
 	case err != nil:
 		return pageState{}, err
 	}
-	c.screen(into)
+	if err := c.screen(into); err != nil {
+		return pageState{}, err
+	}
 	return examine(into), nil
 }
 
