@@ -47,18 +47,21 @@ type Content struct {
 	Rules         []Rule
 	Images        []Image
 	Links         []Link
-	Texts         []Text // of the text objects, by Glyph.Object
-	Covers        []Cover
 	// Structure is what the file's structure tree says of the page: the top elements that it shows a part of. nil
 	// when it was not asked for or there is none.
 	Structure []StructKid
 	Truncated bool // the page had more glyphs or paths than the limits allow
+	// Texts and Pictures are the numbers of text and image objects on the page, with those that show nothing. Flattened
+	// is true where form fields, stamps or free text were added to the page's own objects: theirs come last.
+	Texts, Pictures int
+	Flattened       bool
 }
 
 // Glyph is one shown character. PDFium's generated spaces and line ends are left out: the layout
 // decides about spaces from positions; a space that the PDF itself shows is kept.
 type Glyph struct {
 	Rune    rune    // the character; 0 when the font gives no usable mapping
+	Code    uint32  // its code in the font, 0xFFFFFFFF where the file gives another text instead
 	Extra   string  // further characters of a one-to-many mapping (rare); "" otherwise
 	Box     Box     // ink box; may be empty for spaces
 	Loose   Box     // advance width × font ascent/descent: comparable between glyphs of a line
@@ -76,6 +79,7 @@ type Glyph struct {
 	// Artifact: the file says that this is no part of its text, such as a running head. Only known where the
 	// structure was asked for.
 	Artifact bool
+	Index    int32 // place among the glyphs of its object; only set where spans are asked for
 }
 
 // Font is what the layout needs to know of a font.
@@ -89,24 +93,6 @@ type Font struct {
 	Serif  bool
 	Symbol bool // symbolic font (bullets, maths)
 	Math   bool // made for mathematics, by name
-
-	Embedded bool // the file brings it along; others are drawn with what a program has instead
-}
-
-// Text is what decides, besides its glyphs, whether a reader sees a text object.
-type Text struct {
-	Clip   Box   // around what the clipping paths leave of the page; Everywhere when there are none
-	Layer  int32 // number of the part of the page, from 1, that can be invisible as a whole: a section of optional content, or a form; 0 when none
-	Unsure bool  // its look cannot be told from its colour: stroked, or filled with a pattern, or blended, masked, or clipped by a shape
-}
-
-// Everywhere is the box that leaves out nothing.
-var Everywhere = Box{math.Inf(-1), math.Inf(-1), math.Inf(1), math.Inf(1)}
-
-// Cover is an area that is painted by neither a path nor an image: a shading.
-type Cover struct {
-	Box   Box
-	After int32 // as Rule's
 }
 
 // RuleKind tells how a rule was painted.
@@ -122,14 +108,11 @@ const (
 
 // Rule is a painted path, reduced to what layout analysis uses.
 type Rule struct {
-	Kind    RuleKind
-	Pattern bool  // filled with a pattern, whose colours are unknown
-	After   int32 // text objects of the page that are painted before it: it lies over the glyphs with a smaller Object
-	Box     Box
-	Width   float64 // stroke width in points, 0 for fills
-	Color   uint32  // stroke colour, fill colour for fills: 0xRRGGBBAA
-	MCID    int32   // as Glyph's; only known where the structure was asked for, else -1
-	Fill    uint32  // fill colour 0xRRGGBBAA; 0 when it is only stroked
+	Kind  RuleKind
+	Box   Box
+	Width float64 // stroke width in points, 0 for fills
+	Color uint32  // stroke colour, fill colour for fills: 0xRRGGBBAA
+	MCID  int32   // as Glyph's; only known where the structure was asked for, else -1
 }
 
 // Image is a painted raster image.
@@ -139,7 +122,6 @@ type Image struct {
 	Object        int32 // ordinal of the image object on the page
 	MCID          int32 // as Glyph's
 	Artifact      bool  // as Glyph's
-	After         int32 // as Rule's
 }
 
 // Link is a link annotation with a URI target.

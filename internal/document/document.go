@@ -44,7 +44,9 @@ type Element struct {
 	Lines    []Line    // text; nil for tables, lists and pure figures
 	Level    int       // heading: 0 = Title, 1…6 = H1…H6; list that Continues: how many lists are around the one that it goes on
 	Marker   string    // list item: its mark as printed ("•", "1.", "(a)")
+	Marked   []Span    // what shows Marker, as of Line.Spans
 	Ordered  bool      // list: numbered or lettered
+	Entry    bool      // list item: an entry of a table of contents
 	Children []Element // list: items; list item: nested lists; figure: text inside
 	Grid     *Grid     // table
 	Image    int       // figure: index of its image object on the page + 1, 0 = none (drawing)
@@ -68,6 +70,15 @@ type Line struct {
 	Box  Box
 	// Join says how this line connects to the next one of the element.
 	Join Join
+	// Spans is what shows the line on the page, in reading order. Only filled where the layout was asked for it.
+	Spans []Span
+}
+
+// Span is a stretch of the glyphs of one text object: those numbered From up to To, without To. They count from 0
+// within the object, as Glyph.Index.
+type Span struct {
+	Object   int32 // as of Glyph
+	From, To int32
 }
 
 // Join is the way a line connects to the following one.

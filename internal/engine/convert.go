@@ -30,6 +30,8 @@ type conversion struct {
 	// original is what the PDF formats add to, nil when none is asked for.
 	original   *original
 	recogniser *recogniser
+	// tagging is what tagged-pdf has to know of the pages, nil when it is not asked for.
+	tagging *tagging
 }
 
 // convert parses the selected pages of file and writes the results.
@@ -51,6 +53,7 @@ func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (res
 	if err := c.saveOriginal(); err != nil {
 		return Result{}, err
 	}
+	c.startTagging()
 	c.recogniser = newRecogniser(ctx, r.OCRProcesses)
 	defer c.recogniser.close()
 	doc, err := c.read()
@@ -64,13 +67,17 @@ func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (res
 	}
 	defer func() { err = errors.Join(err, album.remove()) }()
 	c.warnOfFile(doc)
-	result = Result{Pages: file.NumPages()}
-	for _, f := range c.options.Format {
-		out, err := c.writeOutput(f, doc)
-		if err != nil {
-			return Result{}, err
+	result = Result{Pages: file.NumPages(), Outputs: make([]Output, len(c.options.Format))}
+	// The PDF formats come first: their warnings are part of the JSON.
+	for _, pdf := range []bool{true, false} {
+		for i, f := range c.options.Format {
+			if (f == option.TaggedPDF || f == option.AnnotatedPDF) != pdf {
+				continue
+			}
+			if result.Outputs[i], err = c.writeOutput(f, doc); err != nil {
+				return Result{}, err
+			}
 		}
-		result.Outputs = append(result.Outputs, out)
 	}
 	if result.Outputs, err = c.archive(album, result.Outputs); err != nil {
 		return Result{}, err
@@ -85,7 +92,7 @@ func (c *conversion) read() (*document.Document, error) {
 	analyzer := layout.New(layout.Options{
 		ReadingOrder: o.ReadingOrder, TableMethod: o.TableMethod,
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
-		Trace: c.drawer.trace(),
+		Spans: c.tagging != nil, Trace: c.drawer.trace(),
 	})
 	q := intake{c: c, analyzer: analyzer, spare: []*document.Content{&c.server.content}}
 	for _, n := range c.pages {
@@ -117,7 +124,9 @@ func (c *conversion) readPage(n int, into *document.Content) (pageState, error) 
 	case err != nil:
 		return pageState{}, err
 	}
-	if err := c.screen(into); err != nil {
+	c.tagging.count(into)
+	c.screen(into)
+	if err := c.tagging.read(c.file, into); err != nil {
 		return pageState{}, err
 	}
 	return examine(into), nil
@@ -136,6 +145,8 @@ func (c *conversion) writeOutput(f option.Format, doc *document.Document) (out O
 	switch f {
 	case option.AnnotatedPDF:
 		err = c.annotate(w, doc)
+	case option.TaggedPDF:
+		err = c.tag(w, doc)
 	default:
 		err = export.Write(w, f, doc, c.options)
 	}

@@ -42,6 +42,7 @@ type bidiUnit struct {
 	text  string
 	class bidiClass
 	piece int // -1 for the space between pieces
+	at    int // in the piece
 }
 
 func classOf(r rune) bidiClass {
@@ -105,10 +106,10 @@ func bidiUnits(shown []piece) (units []bidiUnit, right, left int) {
 	units = make([]bidiUnit, 0, n)
 	for i := range shown {
 		if i > 0 && !shown[i].glue {
-			units = append(units, bidiUnit{" ", neutralClass, -1})
+			units = append(units, bidiUnit{text: " ", class: neutralClass, piece: -1})
 		}
-		for _, s := range shown[i].shown {
-			u := bidiUnit{text: s, piece: i}
+		for k, s := range shown[i].shown {
+			u := bidiUnit{text: s, piece: i, at: k}
 			for _, r := range s {
 				u.class = classOf(r)
 				break
@@ -311,11 +312,16 @@ func unitPieces(units []bidiUnit, shown []piece) []piece {
 			flush()
 			p := shown[u.piece]
 			p.glue, p.shown, p.runes = !space, nil, 0
+			p.spans = nil
 			out = append(out, p)
 			last, space = u.piece, false
 		}
 		text.WriteString(u.text)
-		out[len(out)-1].runes++
+		p := &out[len(out)-1]
+		p.runes++
+		if spans := shown[u.piece].spans; u.at < len(spans) { // one for each character, where they are asked for
+			p.spans = append(p.spans, spans[u.at])
+		}
 	}
 	flush()
 	return out

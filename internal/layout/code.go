@@ -139,7 +139,7 @@ func codeLines(lines []line, fonts []document.Font) []document.Line {
 			}
 			runs = append(runs, more...)
 		}
-		out = append(out, document.Line{Runs: runs, Box: l.box})
+		out = append(out, document.Line{Runs: runs, Box: l.box, Spans: pieceSpans(l.pieces)})
 	}
 	return out
 }

@@ -13,7 +13,7 @@ func documentLines(lines []line, fonts []document.Font) []document.Line {
 	}
 	out := make([]document.Line, len(lines))
 	for i := range lines {
-		out[i] = document.Line{Runs: makeRuns(lines[i].pieces, fonts), Box: lines[i].box}
+		out[i] = document.Line{Runs: makeRuns(lines[i].pieces, fonts), Box: lines[i].box, Spans: pieceSpans(lines[i].pieces)}
 		if i > 0 {
 			out[i-1].Join = join(&out[i-1], &out[i])
 		}
@@ -108,7 +108,7 @@ func (b *block) makeElement(number int, f frame, fonts []document.Font) document
 	}
 	lines := b.lines
 	if b.kind == document.ListItem && len(lines) > 0 {
-		e.Marker = b.mark.text
+		e.Marker, e.Marked = b.mark.text, pieceSpans(lines[0].pieces[:b.mark.pieces])
 		first := lines[0]
 		first.pieces = first.pieces[b.mark.pieces:]
 		lines = append([]line{first}, lines[1:]...)

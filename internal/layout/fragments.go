@@ -31,6 +31,7 @@ type piece struct {
 	// frame is mirrored. See bidi.
 	shown    []string
 	mirrored bool
+	spans    []document.Span // where they are asked for: the glyphs that it is made of
 }
 
 // A fragment is a stretch of text on one baseline without a wide gap: a line of a paragraph, a table
@@ -288,6 +289,9 @@ func (b *fragmentBuilder) makePiece(glyphs []glyph, glue bool) piece {
 		text = append(text, g.r)
 		text = append(text, []rune(g.extra)...)
 		p.box = p.box.Union(g.box)
+	}
+	if b.frame.spans {
+		p.spans = glyphSpans(glyphs, !b.frame.bidi)
 	}
 	if b.frame.bidi {
 		p.mirrored, p.shown = b.frame.mirrored, make([]string, len(glyphs))

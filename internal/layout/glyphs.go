@@ -18,6 +18,7 @@ type glyph struct {
 	size        float64 // points
 	font        int32
 	object      int32
+	index       int32 // within the object
 	mcid        int32 // marked content
 	artifact    bool  // marked as no part of the text
 	color       uint32
@@ -110,7 +111,7 @@ func cleanGlyph(src *document.Glyph, f frame) (g glyph, ok bool) {
 	loose := f.box(src.Loose)
 	g = glyph{
 		r: src.Rune, extra: src.Extra, right: loose.Right, box: f.box(src.Box), size: src.Size,
-		font: src.Font, object: src.Object, mcid: src.MCID, artifact: src.Artifact, color: src.Color, hyphen: src.Hyphen,
+		font: src.Font, object: src.Object, index: src.Index, mcid: src.MCID, artifact: src.Artifact, color: src.Color, hyphen: src.Hyphen,
 	}
 	g.left, g.base = f.point(src.OriginX, src.OriginY)
 	if f.mirrored {

@@ -218,7 +218,8 @@ func (b *block) restoreMark() {
 		first.Runs = first.Runs[1:]
 	}
 	first.Runs = append([]document.Run{lead}, first.Runs...)
-	b.element.Marker = ""
+	first.Spans = slices.Concat(b.element.Marked, first.Spans)
+	b.element.Marker, b.element.Marked = "", nil
 }
 
 // atEdge reports whether a block is set as a running head or foot: beyond a rule across the page near its edge, or

@@ -24,6 +24,7 @@ type Options struct {
 	KeepHeaderFooter bool   // keep running headers and footers, as Header and Footer elements
 	Strikethrough    bool   // mark runs that a rule crosses out
 	StructTree       bool   // take order and roles from the structure tree, where a page has one
+	Spans            bool   // say of each line which glyphs of the page show it: document.Line.Spans
 	// Trace, when not nil, is told of every page what the stages made of it. It costs as much time as the layout.
 	Trace func(Trace)
 }
@@ -65,6 +66,7 @@ func (a *Analyzer) Add(c *document.Content) {
 	shown.Images = uniteTiles(c.Images)
 	c = &shown
 	f := findFrame(c)
+	f.spans = a.options.Spans
 	fonts := a.typing.fonts(c)
 	trace := a.trace(c, f)
 	glyphs := cleanGlyphs(c, f)
@@ -242,6 +244,7 @@ func (p *page) document() document.Page {
 		e.Aside = b.aside
 		e.Code = b.code && b.kind == document.Paragraph
 		if e.Kind == document.ListItem {
+			e.Entry = b.entry && b.mark.text == ""
 			items = append(items, listItem{e, b.markLeft, b.mark, b.style.size, b.around})
 			continue
 		}

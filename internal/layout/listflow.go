@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -83,6 +84,7 @@ func (b *block) nextItem(open []openList, shift float64, away bool) bool {
 	b.kind, b.element.Marker = document.ListItem, b.mark.text
 	line := &b.element.Lines[0]
 	line.Runs = slices.Clone(line.Runs)
+	b.element.Marked, line.Spans = cutSpans(line.Spans, utf8.RuneCountInString(word))
 	for drop := len(word); len(line.Runs) > 0; {
 		first := &line.Runs[0]
 		n := min(drop, len(first.Text))

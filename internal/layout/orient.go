@@ -16,6 +16,7 @@ type frame struct {
 	width, height float64
 	bidi          bool // some letters are read from right to left
 	mirrored      bool // most are; after the quarter turns
+	spans         bool // pieces shall say which glyphs they are made of
 }
 
 // findFrame chooses the direction of most glyphs.

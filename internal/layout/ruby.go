@@ -81,11 +81,13 @@ func (f *fragment) addRuby(ruby *fragment) bool {
 		reading := *p
 		reading.text, reading.glue, reading.wide = "（"+joinPieces(ruby.pieces)+"）", true, 2+ruby.wide
 		reading.runes = 2 + ruby.runes
+		reading.spans = pieceSpans(ruby.pieces)
 		reading.box.Left, reading.box.Right = share, share
 		before, after := *p, *p
 		before.text, before.runes, before.box.Right = string(runes[:at]), at, share
 		after.text, after.runes, after.box.Left, after.glue = string(runes[at:]), len(runes)-at, share, true
 		before.wide, after.wide = min(p.wide, before.runes), max(p.wide-before.runes, 0)
+		after.spans = nil
 		parts := []piece{before, reading, after}
 		if after.text == "" {
 			parts = parts[:2]

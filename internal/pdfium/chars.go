@@ -19,6 +19,7 @@ const (
 const (
 	charSize    = 80
 	charUnicode = 4
+	charCode    = 8
 	charOrigin  = 12
 	charBox     = 20
 	charLoose   = 36
@@ -64,6 +65,8 @@ func (l charList) at(k int) char { return char(l[k*charSize : (k+1)*charSize]) }
 func (c char) kind() uint8 { return c[0] }
 
 func (c char) unicode() uint32 { return u32(c[charUnicode:]) }
+
+func (c char) code() uint32 { return u32(c[charCode:]) }
 
 func (c char) object() uint32 { return u32(c[charObject:]) }
 

@@ -35,12 +35,10 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 		Number: n,
 		Glyphs: into.Glyphs[:0], Fonts: into.Fonts[:0], Rules: into.Rules[:0],
 		Images: into.Images[:0], Links: into.Links[:0],
-		Texts: into.Texts[:0], Covers: into.Covers[:0],
 	}
 	if err := f.crashed(); err != nil {
 		return err
 	}
-	f.leave()
 	if err := f.refresh(); err != nil {
 		return err
 	}
@@ -55,13 +53,14 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 	if structured {
 		into.Structure = f.readStructure(page, g)
 	}
-	if page, err = f.flatten(n, page); err != nil {
+	if page, into.Flattened, err = f.flatten(n, page); err != nil {
 		return err
 	}
+	defer f.inst.call(fnClosePage, page)
 
 	w := walker{inst: f.inst, into: into, structured: structured, objects: make(map[uint32]place)}
-	f.open = openPage{number: n, page: page, geometry: g, objects: w.objects}
 	w.page(page, g.toPage)
+	into.Texts, into.Pictures = len(w.objects), int(w.images)
 	f.readGlyphs(page, g, &w, into)
 	return f.crashed()
 }
@@ -91,10 +90,9 @@ const maxAnnotations = 10_000
 
 // flatten makes form fields, stamps and free text part of the page's content, for a reader sees no
 // difference; PDFium does not count them as text otherwise. It changes the file in memory, not on disk, and
-// takes the annotations off the page. It gives the page to go on with, which may have been loaded anew.
-func (f *File) flatten(n int, page uint64) (uint64, error) {
+// takes the annotations off the page. It gives the page to go on with, which was loaded anew where something was written.
+func (f *File) flatten(n int, page uint64) (_ uint64, written bool, err error) {
 	i := f.inst
-	written := false
 	for k, count := 0, min(i.num(fnPageGetAnnotCount, page), maxAnnotations); k < count && !written; k++ {
 		annot := i.ptr(fnPageGetAnnot, page, uint64(k))
 		if annot == 0 {
@@ -108,10 +106,11 @@ func (f *File) flatten(n int, page uint64) (uint64, error) {
 	}
 	const asOnScreen, done = 0, 1
 	if !written || i.num(fnPageFlatten, page, asOnScreen) != done {
-		return page, f.crashed()
+		return page, false, f.crashed()
 	}
 	i.call(fnClosePage, page)
-	return f.loadPage(n)
+	page, err = f.loadPage(n)
+	return page, true, err
 }
 
 // textObject is what all glyphs of a PDF text object have in common.
@@ -122,7 +121,6 @@ type textObject struct {
 	artifact bool
 	size     float64
 	angle    float64
-	unsure   bool // as document.Text's
 	color    uint32
 	mode     uint8
 	charset  charset
@@ -164,9 +162,6 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 				p := w.placeOf(object)
 				current.ordinal, current.mcid, current.artifact = p.ordinal, p.mcid, p.artifact
 				seen[object] = current
-				if k := int(p.ordinal); k < len(into.Texts) {
-					into.Texts[k].Unsure = into.Texts[k].Unsure || current.unsure
-				}
 			}
 			last = object
 		}
@@ -206,11 +201,7 @@ func (f *File) readTextObject(object uint64, m matrix, g geometry, into *documen
 	t.mode = uint8(max(i.num(fnTextObjGetTextRenderMode, object), 0))
 	if c, ok := i.color(fnPageObjGetFillColor, object); ok {
 		t.color = c
-	} else {
-		t.unsure = true // a pattern
 	}
-	const stroked, strokedAndClipping = 1, 5
-	t.unsure = t.unsure || t.mode == stroked || t.mode == strokedAndClipping
 	size := 0.0
 	if i.ok(fnTextObjGetFontSize, object, i.at(0)) {
 		size = f32(i.out(0, 4))
@@ -249,7 +240,7 @@ func (t *textObject) glyph(c char, g geometry) (glyph document.Glyph, code uint3
 	code = c.unicode()
 	r := t.charset.translate(rune(code))
 	glyph = document.Glyph{
-		Rune: r, Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Artifact: t.artifact, Color: t.color, Mode: t.mode,
+		Rune: r, Code: c.code(), Size: t.size, Angle: t.angle, Font: t.font, Object: t.ordinal, MCID: t.mcid, Artifact: t.artifact, Color: t.color, Mode: t.mode,
 		Invalid: c.kind() == charUnmapped,
 	}
 	if r != rune(code) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/fault"
 )
 
 // actionURI is PDFium's type of an action that opens a web address.
@@ -26,6 +27,30 @@ func (f *File) readLinks(page uint64, g geometry, into *document.Content) {
 		}
 		copy(i.out(outPos, 4), pos)
 	}
+}
+
+// LinkBoxes gives the areas of page n's links, to the web and within the file, as far as they can be read.
+func (f *File) LinkBoxes(n int) (boxes []document.Box, err error) {
+	defer fault.Op(&err, "pdfium.LinkBoxes(%d)", n)
+	page, err := f.loadPage(n)
+	if err != nil {
+		return nil, err
+	}
+	i := f.inst
+	defer i.call(fnClosePage, page)
+	g := i.readGeometry(page)
+	var links []document.Link
+	const outPos, outLink = 0, 4
+	copy(i.out(outPos, 4), make([]byte, 4))
+	for k := 0; k < maxLinks && i.ok(fnLinkEnumerate, page, i.at(outPos), i.at(outLink)); k++ {
+		pos := append([]byte(nil), i.out(outPos, 4)...) // the calls below overwrite the scratch block
+		links = f.appendRectangles(uint64(u32(i.out(outLink, 4))), "", g, links)
+		copy(i.out(outPos, 4), pos)
+	}
+	for k := range links {
+		boxes = append(boxes, links[k].Box)
+	}
+	return boxes, f.crashed()
 }
 
 // uriOf is the web address that a link opens, "" when it does something else.

@@ -33,7 +33,7 @@ type walker struct {
 	images     int32
 	points     []point // of the path at hand, in page coordinates
 	mcid       int32   // of the path at hand
-	sight      sight   // what the page's text objects may be hidden by
+	inner      innerMarks
 }
 
 // place is where an object stands in the page's content.
@@ -42,6 +42,46 @@ type place struct {
 	inForm   bool  // what follows is that of the form: ids within forms count for themselves
 	mcid     int32
 	artifact bool
+	// Of text in a form that is in no marked content itself: the id that it has within the form, plus one, and the form.
+	own, container int32
+}
+
+// innerMarks tells apart the ids of marked content in the forms of a page, which may count for themselves: an id says
+// something about the page's structure where only one of them has it, for PDFium does not tell whose id it means.
+type innerMarks struct {
+	of      map[int32]int32 // the container that has an id; ambiguous for several
+	current int32           // container, 0 for the page
+	last    int32
+}
+
+const ambiguous = -1
+
+// enter begins a form; what it gives ends it.
+func (m *innerMarks) enter() func() {
+	before := m.current
+	m.last++
+	m.current = m.last
+	return func() { m.current = before }
+}
+
+// markText notes the id of a text object.
+func (w *walker) markText(object uint64, p *place) {
+	id := int32(w.inst.num(fnPageObjGetMarkedContentID, object))
+	if id < 0 || id == math.MaxInt32 {
+		return
+	}
+	m := &w.inner
+	if m.of == nil {
+		m.of = make(map[int32]int32)
+	}
+	if c, known := m.of[id]; known && c != m.current {
+		m.of[id] = ambiguous
+	} else if !known {
+		m.of[id] = m.current
+	}
+	if p.inForm && p.mcid < 0 && !p.artifact {
+		p.own, p.container = id+1, m.current
+	}
 }
 
 // page visits all objects of a loaded page.
@@ -73,15 +113,15 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 		if w.form != nil {
 			p = *w.form
 		}
-		p.ordinal = w.painted()
+		p.ordinal = int32(len(w.objects))
+		if w.structured {
+			w.markText(object, &p)
+		}
 		w.objects[uint32(object)] = p
-		w.into.Texts = append(w.into.Texts, w.textOf(object, m))
 	case objectPath:
 		w.path(object, w.matrixOf(object).then(m))
 	case objectImage:
 		w.image(object, w.matrixOf(object).then(m))
-	case objectShading:
-		w.shading(object, m)
 	case objectForm:
 		if depth >= maxDepth {
 			w.into.Truncated = true
@@ -93,23 +133,21 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 			w.form = &p
 			defer func() { w.form = nil }()
 		}
+		defer w.inner.enter()()
 		inner := w.matrixOf(object).then(m)
-		outer := w.sight.container
-		w.sight.container = w.containerOf(object, m)
-		defer func() { w.sight.container = outer }()
 		for k, n := 0, i.num(fnFormObjCountObjects, object); k < n && w.more(); k++ {
 			w.object(i.ptr(fnFormObjGetObject, object, uint64(k)), inner, depth+1)
 		}
 	}
 }
 
-// painted is the number of text objects before the one at hand.
-func (w *walker) painted() int32 { return int32(len(w.objects)) }
-
 // placeOf gives the place of a text object that the walk has passed.
 func (w *walker) placeOf(object uint32) place {
 	p, ok := w.objects[object]
 	if ok && p.inForm {
+		if p.own > 0 && w.inner.of[p.own-1] == p.container { // of no other form and not of the page
+			p.mcid = p.own - 1
+		}
 		return p
 	}
 	mark := w.markOf(uint64(object))
@@ -140,7 +178,7 @@ func (w *walker) matrixOf(object uint64) matrix {
 func (w *walker) image(object uint64, m matrix) {
 	i := w.inst
 	mark := w.markOf(object)
-	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact, After: w.painted()}
+	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact}
 	w.images++
 	if i.ok(fnImageObjGetImagePixelSize, object, i.at(0), i.at(4)) {
 		b := i.out(0, 8)

@@ -6,7 +6,8 @@
 //	go run ./internal/quality -peers -ragify FILE [-peer-jar FILE] [-runs N] [-shared DIR]
 //
 // Sections: one-page (the default), long, tables and tables-default (cell adjacency with table_method cluster and
-// default), assertions (what texts have and have not), formats (outputs compared with one another), or all of them.
+// default), assertions (what texts have and have not), formats (outputs compared with one another),
+// tagged (tagged PDF read back), or all of them.
 package main
 
 import (
@@ -58,7 +59,7 @@ type settings struct {
 
 // sectionNames are the parts of the report, in the order in which "all" makes them.
 func sectionNames() []string {
-	return []string{"one-page", "long", "tables", "tables-default", "assertions", "formats"}
+	return []string{"one-page", "long", "tables", "tables-default", "assertions", "formats", "tagged"}
 }
 
 func parseSettings(args []string) (settings, error) {
@@ -185,6 +186,8 @@ func (r *reporter) section(ctx context.Context, name string) (section, error) {
 		return assertionSection(ctx, r.engine, filepath.Join(r.settings.shared, "corpus", "documents"), filepath.Join(r.temp, name))
 	case "formats":
 		return formatSection(ctx, r.engine, r.settings.shared, r.temp)
+	case "tagged":
+		return taggedSection(ctx, r.engine, r.settings.shared, r.temp)
 	default:
 		return r.markdown(ctx, onePage(r.settings.shared))
 	}
@@ -212,13 +215,19 @@ func newEngine() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Config{Command: []string{exe, childArgument}, Children: 1, CacheDir: cache})
+}
+
+// cacheDir keeps the compiled PDFium.
+func cacheDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
 	cache = filepath.Join(cache, "ragify")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		return nil, err
-	}
-	return engine.New(engine.Config{Command: []string{exe, childArgument}, Children: 1, CacheDir: cache})
+	return cache, os.MkdirAll(cache, 0o700)
 }

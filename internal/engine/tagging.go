@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"unicode"
+
+	"github.com/ragify/ragify/internal/document"
+	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/pdfium"
+	"github.com/ragify/ragify/internal/stamp"
+)
+
+// tagging collects, page by page, what tags need besides the document. Its methods do nothing where it is nil.
+type tagging struct {
+	pages []stamp.PageText
+}
+
+// startTagging prepares for tags where they are asked for.
+func (c *conversion) startTagging() {
+	if slices.Contains(c.options.Format, option.TaggedPDF) {
+		c.tagging = &tagging{}
+	}
+}
+
+// count numbers the glyphs of each text object. It has to come before any is dropped.
+func (t *tagging) count(c *document.Content) {
+	if t == nil {
+		return
+	}
+	page := stamp.PageText{Number: c.Number, Texts: c.Texts, Pictures: c.Pictures, Flattened: c.Flattened}
+	page.Codes = make([]uint32, 0, len(c.Glyphs))
+	last := int32(-1)
+	for i := range c.Glyphs {
+		last = max(last, c.Glyphs[i].Object)
+	}
+	page.Glyphs = make([]stamp.GlyphCount, last+1)
+	for i := range c.Glyphs {
+		g := &c.Glyphs[i]
+		if g.Object < 0 {
+			continue
+		}
+		n := &page.Glyphs[g.Object]
+		if n.All == 0 {
+			n.First = int32(len(page.Codes))
+		}
+		g.Index = n.All
+		n.All++
+		page.Codes = append(page.Codes, g.Code)
+		if !unicode.IsSpace(g.Rune) && !unicode.Is(unicode.Mn, g.Rune) {
+			n.Visible++
+		}
+	}
+	t.pages = append(t.pages, page)
+}
+
+// read notes the pictures that are left of the page that was counted last, and the text on its links.
+func (t *tagging) read(file *pdfium.File, c *document.Content) error {
+	if t == nil {
+		return nil
+	}
+	page := &t.pages[len(t.pages)-1]
+	page.Images = slices.Clone(c.Images)
+	boxes, err := file.LinkBoxes(c.Number)
+	if errors.Is(err, errDamagedPage) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const mostLinks = 2000 // each is compared with all glyphs
+	for _, b := range boxes[:min(len(boxes), mostLinks)] {
+		if spans := glyphsIn(c.Glyphs, b); spans != nil {
+			page.Links = append(page.Links, stamp.LinkText{Box: b, Spans: spans})
+		}
+	}
+	return nil
+}
+
+// glyphsIn gives the glyphs whose middle lies in a box.
+func glyphsIn(glyphs []document.Glyph, b document.Box) []document.Span {
+	var out []document.Span
+	for i := range glyphs {
+		g := &glyphs[i]
+		x, y := (g.Loose.Left+g.Loose.Right)/2, (g.Loose.Top+g.Loose.Bottom)/2
+		if x < b.Left || x > b.Right || y < b.Top || y > b.Bottom {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].Object == g.Object && out[n-1].To == g.Index {
+			out[n-1].To++
+			continue
+		}
+		out = append(out, document.Span{Object: g.Object, From: g.Index, To: g.Index + 1})
+	}
+	return out
+}
+
+// tag writes the original with the document as its structure.
+func (c *conversion) tag(w io.Writer, doc *document.Document) error {
+	done, err := stamp.Tag(w, c.original.pdf, doc, c.tagging.pages)
+	if err != nil {
+		return notWritable(err)
+	}
+	if done.Replaced {
+		doc.Warnings = append(doc.Warnings, document.Warning{
+			Code: "tags_replaced", Message: "This PDF has tags of its own: tagged-pdf has new ones instead.",
+		})
+	}
+	left := slices.Clone(done.Skipped)
+	for n := 1; n <= doc.NumPages; n++ {
+		if _, selected := slices.BinarySearch(c.pages, n); !selected || slices.Contains(c.found.damaged, n) {
+			left = append(left, n)
+		}
+	}
+	if len(left) > 0 {
+		slices.Sort(left)
+		doc.Warnings = append(doc.Warnings, document.Warning{
+			Code: "pages_not_tagged", Message: "These pages have no tags in tagged-pdf: they were not selected, or cannot be read, or are built in a way that cannot be marked.", Pages: slices.Compact(left),
+		})
+	}
+	return nil
+}
