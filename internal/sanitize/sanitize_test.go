@@ -120,7 +120,7 @@ func TestDocument_web_addresses(t *testing.T) {
 		{"at https://www.example.com/acc\nount?id=42 now", "at [URL_1]\n now"},
 		{"at https://www.\nexample.com/a now", "at [URL_1]\n now"},
 		{"at https://example.com/long-\nname.html now", "at [URL_1]\n now"},
-		{"at https://example.com/a\nb/c/d. Now", "at [URL_1]\n. Now"},
+		{"at https://example.com/a\nb/c/d. Now", "at [URL_1].\n Now"},
 		{"at https://example.com/x_\ny/\nz1.pdf now", "at [URL_1]\n\n now"},
 		{"at https://example.com/x\nand so on", "at [URL_1]\nand so on"},
 		{"at https://example.com/\nfor more", "at [URL_1]\nfor more"},

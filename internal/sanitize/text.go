@@ -207,12 +207,31 @@ func (t *text) page(i int) int {
 	return t.runs[t.runIndex(t.offset(i))].page
 }
 
+// printedLine is the line in which a position stands.
+func (t *text) printedLine(i int) *document.Line {
+	return t.runs[t.runIndex(t.offset(i))].line
+}
+
+// original is the first byte of the character at a position, as it is in its run.
+func (t *text) original(i int) byte {
+	r := &t.runs[t.runIndex(t.offset(i))]
+	return r.run.Text[t.offset(i)-r.start]
+}
+
 // replace puts the i-th placeholder in the place of the i-th match. Matches are in order, without overlaps.
 func (t *text) replace(found []match, placeholders []string) {
 	type stretch struct{ start, end int32 }
 	stretches := make([]stretch, len(found))
 	for i, m := range found {
-		stretches[i] = stretch{t.offset(m.start), t.offset(m.end)}
+		end := m.end
+		if t.printedLine(m.start) != t.printedLine(m.end-1) {
+			// The punctuation behind it comes along: it would begin the line after the placeholder's.
+			for end < len(t.bytes) && strings.IndexByte(".,;:!?)]", t.bytes[end]) >= 0 && t.original(end) == t.bytes[end] {
+				placeholders[i] += string(t.bytes[end : end+1])
+				end++
+			}
+		}
+		stretches[i] = stretch{t.offset(m.start), t.offset(end)}
 	}
 	next := 0 // the first stretch that does not end before the run
 	for i := range t.runs {
