@@ -27,6 +27,8 @@ type conversion struct {
 	pages   []int // selected, 1-based, ascending
 	found   findings
 	drawer  *drawer
+	// altTexts are those of the pages' figures, by page, where pictures are asked for.
+	altTexts map[int][]altText
 	// original is what the PDF formats add to, nil when none is asked for.
 	original   *original
 	recogniser *recogniser
@@ -36,7 +38,7 @@ type conversion struct {
 
 // convert parses the selected pages of file and writes the results.
 func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (result Result, err error) {
-	c := conversion{server: s, file: file, request: r, options: option.Default()}
+	c := conversion{server: s, file: file, request: r, options: option.Default(), altTexts: make(map[int][]altText)}
 	if r.Options != nil {
 		c.options = *r.Options
 	}
@@ -114,7 +116,7 @@ func (c *conversion) read() (*document.Document, error) {
 // readPage reads what page n shows. A damaged page is an empty one.
 func (c *conversion) readPage(n int, into *document.Content) (pageState, error) {
 	read := c.file.Content
-	if c.options.UseStructTree {
+	if c.options.UseStructTree || wantsPictures(&c.options) {
 		read = c.file.StructuredContent
 	}
 	switch err := read(n, into); {
@@ -128,6 +130,9 @@ func (c *conversion) readPage(n int, into *document.Content) (pageState, error) 
 	c.screen(into)
 	if err := c.tagging.read(c.file, into); err != nil {
 		return pageState{}, err
+	}
+	if texts := altTexts(into); texts != nil && wantsPictures(&c.options) {
+		c.altTexts[n] = texts
 	}
 	return examine(into), nil
 }

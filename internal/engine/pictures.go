@@ -62,6 +62,7 @@ func (c *conversion) pictures(doc *document.Document) (a *album, err error) {
 		if len(figures) == 0 {
 			continue
 		}
+		giveAltTexts(figures, c.altTexts[p.Number])
 		err := a.page(c.file, p, figures)
 		if fault.KindOf(err) == fault.Invalid { // PDFium cannot show this page, or not any more
 			a.skip(p.Number)

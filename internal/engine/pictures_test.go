@@ -272,6 +272,30 @@ func TestPicturesOfDrawings(t *testing.T) {
 	})
 }
 
+func TestPicturesHaveTheTextOfTheirTags(t *testing.T) {
+	e := newEngine(t, 1)
+	b := pdftest.New()
+	p := b.Page(600, 800)
+	root := b.Tag("Document", "")
+	p.Mark(root.Tag("P", ""), func() { p.Text(50, 700, 11, pdftest.Regular, "Some text.") })
+	photo := pdftest.RGB(100, 100, shades)
+	p.Mark(root.Tag("Figure", "/Alt (A house)"), func() { p.Paint(at(50, 300, 100, 100), photo) })
+	p.Mark(root.Tag("Figure", "/Alt (A tree)"), func() { p.Paint(at(50, 200, 100, 80), photo) })
+	p.Paint(at(50, 50, 100, 100), photo)
+	for _, tree := range []bool{false, true} {
+		r := request(t, save(t, b.Bytes()))
+		r.Options.ImageOutput, r.Options.UseStructTree = "external", tree
+		if _, err := e.Convert(within(t), r, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(r.OutDir, "out.md"))
+		want := "Some text.\n\n![A house](images/p1.e2.png)\n\n![A tree](images/p1.e3.png)\n\n![](images/p1.e2.png)\n"
+		if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+			t.Errorf("use_struct_tree %t: %v %s", tree, err, diff)
+		}
+	}
+}
+
 func TestPicturesLeftOut(t *testing.T) {
 	e := newEngine(t, 1)
 	photo := pdftest.RGB(100, 100, shades)

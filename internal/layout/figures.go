@@ -431,8 +431,30 @@ func sameEdges(a, b document.Box, most float64) bool {
 	return max(math.Abs(a.Left-b.Left), math.Abs(a.Top-b.Top), math.Abs(a.Right-b.Right), math.Abs(a.Bottom-b.Bottom)) <= most
 }
 
-// addFigures puts the page's images into the reading order, each after the last block that stands above it and shares
-// a part of its width.
+// figurePlace gives where in the order a picture stands: after the last block above it that shares a part of its width,
+// or else before the first one below, as at the top of a column. Beside everything else it follows what ends above it.
+func (p *page) figurePlace(box document.Box) int {
+	place := 0
+	for i, b := range p.blocks {
+		if b.box.Top < box.Top && b.box.Left < box.Right && b.box.Right > box.Left {
+			place = i + 1
+		}
+	}
+	if place > 0 {
+		return place
+	}
+	for i, b := range p.blocks {
+		if b.box.Left < box.Right && b.box.Right > box.Left {
+			return i
+		}
+		if b.box.Bottom <= box.Top {
+			place = i + 1
+		}
+	}
+	return place
+}
+
+// addFigures puts the page's images into the reading order.
 func (p *page) addFigures(c *document.Content, f frame) {
 	const (
 		least    = 24.0 // points in both directions: smaller ones are icons and bullets
@@ -462,12 +484,7 @@ func (p *page) addFigures(c *document.Content, f frame) {
 		figures = append(figures, &block{kind: document.Figure, box: b, image: i + 1, leaf: -1})
 	}
 	for _, fig := range figures {
-		at := 0
-		for i, b := range p.blocks {
-			if b.box.Top < fig.box.Top && b.box.Left < fig.box.Right && b.box.Right > fig.box.Left {
-				at = i + 1
-			}
-		}
+		at := p.figurePlace(fig.box)
 		for at < len(p.blocks) && p.blocks[at].image > 0 && p.blocks[at].box.Right <= fig.box.Left && p.blocks[at].box.Bottom > fig.box.Top {
 			at++ // it stands in a row of pictures
 		}
