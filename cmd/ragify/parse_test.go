@@ -71,6 +71,28 @@ func TestParse(t *testing.T) {
 			t.Errorf("%.60s", got)
 		}
 	})
+	t.Run("each format has a file name of its own", func(t *testing.T) {
+		out := t.TempDir()
+		ragifyOK(t, env, "parse", "-f", "markdown,json,html,text,chunks,annotated-pdf", "--options", `{"image_output":"external"}`, "-o", out, one)
+		want := []string{"one.annotated.pdf", "one.chunks.jsonl", "one.html", "one.json", "one.md", "one.txt", "one_images.zip"}
+		if diff := cmp.Diff(want, tree(t, out)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("an encrypted file opens with its password, and says what its results are not", func(t *testing.T) {
+		b := pdftest.New()
+		b.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "between us")
+		locked := write(t, "locked.pdf", b.EncryptedAs(pdftest.AES128, "Zürich", "owner"))
+		o := ragify(t, env, "parse", "--options", `{"password":"Zürich"}`, locked)
+		if o.code != exitOK || o.stdout != "between us\n" || !strings.Contains(o.stderr, "encrypted") || strings.Contains(o.stderr, "Zürich") {
+			t.Errorf("%+v", o)
+		}
+		for options, want := range map[string]string{`{}`: "give its password", `{"password":"guess"}`: "does not open"} {
+			if o := ragify(t, env, "parse", "--options", options, locked); o.code != exitFailure || !strings.Contains(o.stderr, want) || strings.Contains(o.stderr, "guess") {
+				t.Errorf("%s: %+v", options, o)
+			}
+		}
+	})
 	t.Run("failed files are named and the others made", func(t *testing.T) {
 		bad, out := write(t, "bad.pdf", pdftest.Damaged()), t.TempDir()
 		o := ragify(t, env, "parse", "-o", out, bad, one, "missing.pdf")

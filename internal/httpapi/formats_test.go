@@ -71,10 +71,11 @@ func TestFormats(t *testing.T) {
 		"json":          {".json", "application/json", "{"},
 		"html":          {".html", "text/html; charset=utf-8", "<!DOCTYPE html>"},
 		"text":          {".txt", "text/plain; charset=utf-8", ""},
+		"chunks":        {".chunks.jsonl", "application/jsonl", "{"},
 		"annotated-pdf": {".annotated.pdf", "application/pdf", "%PDF-"},
 		"images":        {"_images.zip", "application/zip", "PK"},
 	}
-	options, err := json.Marshal(map[string]any{"format": []option.Format{option.Markdown, option.JSON, option.HTML, option.Text, option.AnnotatedPDF}, "image_output": "external"})
+	options, err := json.Marshal(map[string]any{"format": []option.Format{option.Markdown, option.JSON, option.HTML, option.Text, option.AnnotatedPDF, option.Chunks}, "image_output": "external"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +247,8 @@ func optionCases() map[string]optionCase {
 		"text_page_separator":         {pdf: pdftest.Pages(2), with: `{"text_page_separator": "== %page-number% =="}`, format: "text", before: "\f", after: "== 2 =="},
 		"html_page_separator":         {pdf: pdftest.Pages(2), with: `{"html_page_separator": "<p>now page %page-number%</p>"}`, format: "html", before: "<hr>", after: "<p>now page 2</p>"},
 		"markdown_with_html":          {pdf: mergedTable(), with: `{"markdown_with_html": true}`, before: "| One | Two |", after: `colspan="2"`},
+		"chunk_max_tokens":            {pdf: chapters(), with: `{"chunk_max_tokens": 40}`, format: "chunks", after: `Line 2 of page 1, which says nothing that another line says.","tokens"`},
+		"chunk_overlap_tokens":        {pdf: chapters(), without: `{"chunk_max_tokens": 60}`, with: `{"chunk_max_tokens": 60, "chunk_overlap_tokens": 0}`, format: "chunks", before: `"text":"says nothing`},
 		"image_output, embedded":      {pdf: report().Bytes(), with: `{"image_output": "embedded"}`, after: "](data:image/png;base64,"},
 		"image_output, html":          {pdf: report().Bytes(), with: `{"image_output": "embedded"}`, format: "html", after: `src="data:image/png;base64,`},
 		"image_format": {
@@ -290,10 +293,10 @@ func TestOptions(t *testing.T) {
 			}
 			without, with := result(c.without), result(c.with)
 			if c.before != "" && (!strings.Contains(without, c.before) || strings.Contains(with, c.before)) {
-				t.Errorf("%q has to be in the first and not in the second\n%s\n=====\n%s", c.before, without, with)
+				t.Errorf("%q has to be in the first and not in the second\n%.2000s\n=====\n%.2000s", c.before, without, with)
 			}
 			if c.after != "" && (strings.Contains(without, c.after) || !strings.Contains(with, c.after)) {
-				t.Errorf("%q has to be in the second and not in the first\n%s\n=====\n%s", c.after, without, with)
+				t.Errorf("%q has to be in the second and not in the first\n%.2000s\n=====\n%.2000s", c.after, without, with)
 			}
 		})
 	}
@@ -302,7 +305,7 @@ func TestOptions(t *testing.T) {
 		option, _, _ := strings.Cut(name, ",")
 		tested[option] = true
 	}
-	elsewhere := []string{"format", "password", "chunk_max_tokens", "chunk_overlap_tokens"} // TestFormats, TestPasswords
+	elsewhere := []string{"format", "password"} // TestFormats, TestPasswords
 	for _, name := range option.Names() {
 		if !tested[name] && !slices.Contains(elsewhere, name) {
 			t.Errorf("no case shows what %s does", name)
