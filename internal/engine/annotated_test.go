@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 )
@@ -78,6 +81,28 @@ func TestConvert_annotated_pdf(t *testing.T) {
 		want := []document.Warning{{Code: "signature_invalidated", Message: "This PDF is digitally signed: in the PDF files made of it the signature is not valid."}}
 		if diff := cmp.Diff(want, result.Warnings); diff != "" {
 			t.Error(diff)
+		}
+	}) // An object of nine megabytes is more than we read. (Putting it in moves what follows, which PDFium repairs.)
+	large := []byte(" /Large [" + strings.Repeat("("+strings.Repeat("x", 30_000)+")", 300) + "]")
+	t.Run("leaves a page alone that cannot be added to, and says which", func(t *testing.T) {
+		pdf := bytes.Replace(pdftest.Pages(2), []byte("/Type /Page "), append([]byte("/Type /Page"), large...), 1)
+		got, result := annotated(t, e, pdf, nil)
+		if !slices.ContainsFunc(result.Warnings, func(w document.Warning) bool {
+			return w.Code == "annotations_incomplete" && slices.Equal(w.Pages, []int{1})
+		}) {
+			t.Errorf("warnings %+v", result.Warnings)
+		}
+		if !bytes.Contains(got, []byte("p2.e1")) || bytes.Contains(got, []byte("p1.e1")) {
+			t.Error("boxes are not on the other page alone")
+		}
+	})
+	t.Run("is refused of a file that cannot be added to", func(t *testing.T) {
+		pdf := bytes.Replace(pdftest.Pages(1), []byte("/Type /Catalog"), append([]byte("/Type /Catalog"), large...), 1)
+		r := request(t, save(t, pdf), option.AnnotatedPDF)
+		_, err := e.Convert(within(t), r, nil)
+		wantFault(t, err, fault.Invalid, "pdf_output_failed")
+		if left, err := os.ReadDir(r.OutDir); err != nil || len(left) > 0 {
+			t.Errorf("the folder has %v; %v", left, err)
 		}
 	})
 }
