@@ -248,17 +248,24 @@ func (h *htmlWriter) picture(e *document.Element) {
 		`px" alt="`, escapeHTML(altText(e, nil, h.o)), "\">\n")
 }
 
+// captionReach in points is the most between a caption and what it is about: three lines of common text.
+const captionReach = 36.0
+
+// gap is how far two boxes are from each other in the direction in which it is more, 0 where they touch.
+func gap(a, b document.Box) float64 {
+	return max(a.Left-b.Right, b.Left-a.Right, a.Top-b.Bottom, b.Top-a.Bottom, 0)
+}
+
 // pairCaptions finds which captions belong to a figure or table next to them: those that stand close. Between two, a
 // caption belongs to the one on the side where the others of the page have theirs, or else to the nearer one. i is
 // true where element i and the next one are such a pair.
 func pairCaptions(list []document.Element) map[int]bool {
-	const near = 36.0 // points between a caption and what it is about: three lines of common text
+	const near = captionReach
 	distance := func(i, k int) float64 {
 		if k < 0 || k >= len(list) || list[k].Kind != document.Table && list[k].Kind != document.Figure || list[k].Page != list[i].Page {
 			return math.Inf(1)
 		}
-		a, b := list[i].Box, list[k].Box
-		return max(a.Left-b.Right, b.Left-a.Right, a.Top-b.Bottom, b.Top-a.Bottom, 0)
+		return gap(list[i].Box, list[k].Box)
 	}
 	above := 0 // captions that stand above what they are about and nothing else, less those that stand below
 	for i := range list {

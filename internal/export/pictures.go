@@ -59,17 +59,26 @@ func picturesIn(e *document.Element, list []*document.Picture) []*document.Pictu
 	return list
 }
 
-// captionsOf gives the captions of the figures and tables among elements.
+// captionsOf gives the captions of the figures and tables among elements. A caption is that of a whole row of figures
+// which follow each other closely: of the parts (a), (b) and (c) of one.
 func captionsOf(list []document.Element) map[*document.Element]*document.Element {
 	captions := make(map[*document.Element]*document.Element)
 	pairs := pairCaptions(list)
 	for i := range list {
-		switch {
-		case !pairs[i] || i+1 == len(list):
-		case list[i].Kind == document.Caption:
-			captions[&list[i+1]] = &list[i]
-		default:
-			captions[&list[i]] = &list[i+1]
+		if !pairs[i] || i+1 == len(list) {
+			continue
+		}
+		about, caption, step := i, i+1, -1
+		if list[i].Kind == document.Caption {
+			about, caption, step = i+1, i, 1
+		}
+		captions[&list[about]] = &list[caption]
+		for k := about + step; k >= 0 && k < len(list); k += step {
+			e, before := &list[k], &list[k-step]
+			if e.Kind != document.Figure || before.Kind != document.Figure || captions[e] != nil || gap(e.Box, before.Box) > captionReach {
+				break
+			}
+			captions[e] = &list[caption]
 		}
 	}
 	return captions

@@ -119,6 +119,25 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+	t.Run("the parts of a figure share its caption", func(t *testing.T) {
+		part := func(id string, left float64) document.Element {
+			return document.Element{ID: id, Kind: document.Figure, Page: 1, Box: document.Box{Left: left, Top: 100, Right: left + 100, Bottom: 200}}
+		}
+		note := document.Element{ID: "p1.e3", Kind: document.Caption, Page: 1, Box: document.Box{Left: 100, Top: 210, Right: 220, Bottom: 220}, Lines: lines("Figure 2: Parts")}
+		far := part("p1.e0", 0)
+		far.Box.Top, far.Box.Bottom = 0, 40
+		d := &document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{far, part("p1.e1", 0), part("p1.e2", 120), note, part("p1.e4", 400)}}}}
+		got := write(t, option.JSON, d, external())
+		var linked []string
+		for _, line := range strings.Split(got, "\n") {
+			if strings.Contains(line, `"caption":"p1.e3"`) {
+				linked = append(linked, line[len(`{"id":"`):len(`{"id":"p1.e1`)])
+			}
+		}
+		if diff := cmp.Diff([]string{"p1.e1", "p1.e2"}, linked); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("captions are linked in JSON also where a figure has no picture", func(t *testing.T) {
 		bare := caption(pictured(func(e *document.Element) { e.Picture = nil }), "Figure 1: Sales")
 		if got := write(t, option.JSON, bare, external()); !strings.Contains(got, `"caption":"p1.e2"`) {
