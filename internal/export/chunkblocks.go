@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/ragify/ragify/internal/document"
 )
@@ -157,6 +158,7 @@ type tableBlock struct {
 	source source
 	slots  [][]string
 	titles string // the rows that are repeated, and the row of dashes below the first; its first row may be empty
+	heads  int    // rows of titles
 	first  int    // the row of the first unit
 	before string // the caption, where it is repeated and stands above
 	after  string
@@ -178,15 +180,76 @@ func (c *chunker) newTable(e *document.Element) *tableBlock {
 			b.over[r] = append(b.over[r], i)
 		}
 	}
-	if g.HeaderRows > 0 && g.HeaderRows < g.Rows {
-		b.titles = b.rows(0, g.HeaderRows) + "\n"
+	if b.heads = b.titleRows(); b.heads > 0 {
+		b.titles = b.rows(0, b.heads) + "\n"
 		if c.tokens.count(b.titles) <= c.max/2 {
-			b.first = g.HeaderRows
+			b.first = b.heads
 			return b
 		}
 	}
 	b.titles = b.emptyTitles()
 	return b
+}
+
+// titleRows is the number of rows at the top that name the columns. Where nothing sets them apart on the page, they are
+// those with fewer numbers than there are further down, or the first one of a table without numbers: most tables have
+// titles, and a reader of a part is better off with a row too many than without them.
+func (b *tableBlock) titleRows() int {
+	g := b.grid
+	if g.HeaderRows > 0 && g.HeaderRows < g.Rows {
+		return g.HeaderRows
+	}
+	const (
+		most   = 3
+		fewer  = 0.67 // of the share of numbers in the rows below
+		hardly = 0.1 // as a share of numbers: the table has none
+	)
+	if g.Rows <= most {
+		return 0 // too few rows to tell, or to need it
+	}
+	below, n := 0.0, 0
+	for r := most; r < g.Rows; r++ {
+		if share, filled := b.numbers(r); filled > 1 {
+			below += share
+			n++
+		}
+	}
+	below /= float64(max(n, 1))
+	if below < hardly {
+		return 1
+	}
+	rows := 0
+	for rows < most {
+		share, filled := b.numbers(rows)
+		if share > fewer*below || filled < 2 && rows > 0 { // a single cell is the title of rows
+			break
+		}
+		rows++
+	}
+	for i := range g.Cells { // all rows of a merged cell
+		if c := &g.Cells[i]; c.Row < rows && c.Row+c.RowSpan > rows {
+			rows = c.Row + c.RowSpan
+		}
+	}
+	if rows > most {
+		return 0
+	}
+	return rows
+}
+
+// numbers is the share of numbers among the cells of a row that say something, and how many these are.
+func (b *tableBlock) numbers(r int) (share float64, filled int) {
+	n := 0
+	for _, text := range b.slots[r] {
+		if text == "" {
+			continue
+		}
+		filled++
+		if strings.ContainsFunc(text, unicode.IsDigit) && !strings.ContainsFunc(text, unicode.IsLetter) {
+			n++
+		}
+	}
+	return float64(n) / float64(max(filled, 1)), filled
 }
 
 // emptyTitles are the titles of a table without any: the notation demands a row for them.
@@ -320,7 +383,7 @@ func (b *tableBlock) rowsBox(from, to int, torn bool) document.Box {
 
 // title is the title of a column, as Markdown text: that of its last row of titles.
 func (b *tableBlock) title(col int) string {
-	for r := min(b.grid.HeaderRows, b.grid.Rows) - 1; r >= 0; r-- {
+	for r := b.heads - 1; r >= 0; r-- {
 		if s := b.slots[r][col]; s != "" {
 			return s
 		}

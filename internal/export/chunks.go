@@ -172,7 +172,7 @@ func (c *chunker) element(e, before, after *document.Element) {
 		c.code(e)
 	default:
 		c.text(c.newText(e.Lines, inlineBlock, "", c.sourceOf(e)))
-		if endsIn(e.Lines, ":：") {
+		if e.Kind == document.Caption || endsIn(e.Lines, ":：") {
 			c.bond = min(c.bond, rankSentence)
 		}
 	}
@@ -407,7 +407,7 @@ func (c *chunker) cells(b *tableBlock, r int) {
 	for _, i := range b.cells[r] {
 		cell := &b.grid.Cells[i]
 		lead := ""
-		if title := b.title(cell.Col); title != "" && r >= b.grid.HeaderRows {
+		if title := b.title(cell.Col); title != "" && r >= b.heads {
 			lead = title + ": "
 		}
 		at := source{id: b.source.id, part: b.source.id, page: b.source.page, box: cell.Box}
@@ -433,25 +433,38 @@ func (c *chunker) finish() {
 
 // endSection puts the section into the group that it belongs to, of which there are more below the same heading. The
 // next one's heading is at the given depth.
-//
-// A section that fits is the best chunk there is, with the whole path to it. Only those of less than a sixteenth of a
-// chunk, a line or two, are put together with their neighbours: as long as one chunk holds them and a heading is above
-// all of them, and not with what is before them if they introduce sections of their own.
 func (c *chunker) endSection(next int) {
 	s := c.section
 	c.section = section{}
 	if len(s.pieces) == 0 {
 		return
 	}
-	small := c.max / 16
-	g := &c.group
-	if len(g.pieces) > 0 && s.depth >= max(g.depth, 2) && g.pieces[0].heading.common(c.heading) != nil && g.tokens+s.tokens <= c.max &&
-		(g.tokens < small || s.tokens < small && next <= c.heading.deep()) {
+	if len(c.group.pieces) > 0 && c.belongs(&s, next) {
 		c.join(s)
 		return
 	}
-	c.pack(g.pieces)
+	c.pack(c.group.pieces)
 	c.group = s
+}
+
+// belongs reports whether a section goes with the group before it. A section that fits is the best chunk there is, with
+// the whole path to it, so only small ones do, a line or two (from the third level of headings on, where sections are
+// finer, three or four), and only where one chunk holds all and a heading is above them. What is before a section of
+// its own heading goes with it too where it will be divided anyway. What introduces sections does not go with others.
+func (c *chunker) belongs(s *section, next int) bool {
+	const fine = 3 // depth
+	g := &c.group
+	small := c.max / 16
+	if min(g.depth, s.depth) >= fine {
+		small = c.max / 8
+	}
+	if s.depth < max(g.depth, 2) || g.pieces[0].heading.common(c.heading) == nil {
+		return false
+	}
+	if g.tokens+s.tokens > c.max {
+		return g.tokens < small && s.tokens > c.max && s.depth > g.depth
+	}
+	return g.tokens < small || s.tokens < small && next <= c.heading.deep()
 }
 
 func (c *chunker) join(s section) {

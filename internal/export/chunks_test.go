@@ -314,8 +314,17 @@ func TestChunkTables(t *testing.T) {
 			t.Error(textsOf(got))
 		}
 	})
-	t.Run("a table without titles has none in its parts", func(t *testing.T) {
+	t.Run("titles are known by their lack of numbers where nothing sets them apart", func(t *testing.T) {
 		d := paper(table(20))
+		d.Pages[0].Elements[0].Grid.HeaderRows = 0
+		for _, c := range chunks(t, d, 100, 0) {
+			if !strings.HasPrefix(c.Text, "| Name | Value |\n| --- | --- |\n| Row") {
+				t.Error(c.Text)
+			}
+		}
+	})
+	t.Run("a table without titles has none in its parts", func(t *testing.T) {
+		d := paper("| a | 100\n" + strings.TrimPrefix(table(20), "| Name | Value\n"))
 		d.Pages[0].Elements[0].Grid.HeaderRows = 0
 		for i, c := range chunks(t, d, 100, 0) {
 			if want := "| | |\n| --- | --- |\n| Row"; i > 0 && !strings.HasPrefix(c.Text, want) {
