@@ -202,7 +202,7 @@ func (b *tableBlock) titleRows() int {
 	const (
 		most   = 3
 		fewer  = 0.67 // of the share of numbers in the rows below
-		hardly = 0.1 // as a share of numbers: the table has none
+		hardly = 0.1  // as a share of numbers: the table has none
 	)
 	if g.Rows <= most {
 		return 0 // too few rows to tell, or to need it
@@ -218,12 +218,13 @@ func (b *tableBlock) titleRows() int {
 	if below < hardly {
 		return 1
 	}
-	rows := 0
+	rows, limit := 0, fewer*below
 	for rows < most {
 		share, filled := b.numbers(rows)
-		if share > fewer*below || filled < 2 && rows > 0 { // a single cell is the title of rows
+		if share > limit || filled < 2 && rows > 0 { // a single cell is the title of rows
 			break
 		}
+		limit = fewer * below / 2 // years are in the first row, sums of all that follows in the next
 		rows++
 	}
 	for i := range g.Cells { // all rows of a merged cell
