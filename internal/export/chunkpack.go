@@ -84,14 +84,15 @@ func (p *packer) end(at, budget int) int {
 	if full == len(p.pieces) {
 		return full
 	}
-	small := p.max / 8 // the last chunk is not left with less
+	small := p.max / 8                               // the last chunk is not left with less
+	titles := p.cost(at, at+1) - p.pieces[at].tokens // and what else is repeated
 	best := -1
-	for e := full; e > at && p.cost(at, e) >= budget/4; e-- {
+	for e := full; e > at && p.cost(at, e) >= titles+(budget-titles)/4; e-- {
 		if p.pieces[e].rank == rankTogether || p.cost(e, len(p.pieces)) < small {
 			continue
 		}
 		b := &p.pieces[e]
-		if p.cost(at, e) < budget/2 { // so short only for the sake of a whole block
+		if p.cost(at, e) < titles+(budget-titles)/2 { // so short only for the sake of a whole block
 			if b.rank >= rankBlock && (best < 0 || p.pieces[best].rank < rankBlock) {
 				return e
 			}

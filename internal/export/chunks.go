@@ -417,7 +417,9 @@ func (c *chunker) cells(b *tableBlock, r int) {
 			}
 		}
 		c.text(c.newText(cell.Lines, inlineBlock, lead, at))
+		c.bond = rankSentence // it stays a row as far as may be
 	}
+	c.bond = rankBlock
 }
 
 // finish writes what is left.

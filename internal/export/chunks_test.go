@@ -2,14 +2,19 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/export"
@@ -115,6 +120,56 @@ func paper(pages ...string) *document.Document {
 		d.Pages = append(d.Pages, p)
 	}
 	return d
+}
+
+var update = flag.Bool("update", false, "write what the code gives as the expected output of the golden cases")
+
+// A golden case is an archive with a document in the notation of paper, its pages in files of their own, job options (JSON,
+// may be missing), and the chunks. Its comment says what it shows. After a change that is meant:
+//
+//	go test ./internal/export -run TestChunkGolden -update && git diff
+func TestChunkGolden(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "chunks-*.txtar"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no golden cases: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := option.Default()
+			var pages []string
+			var want []byte
+			for _, f := range archive.Files {
+				switch f.Name {
+				case "options":
+					if err := json.Unmarshal(f.Data, &o); err != nil {
+						t.Fatal(err)
+					}
+				case "page":
+					pages = append(pages, string(f.Data))
+				case "chunks":
+					want = f.Data
+				}
+			}
+			d := paper(pages...)
+			if err := exporttest.CheckChunks(d, o); err != nil {
+				t.Error(err)
+			}
+			got := write(t, option.Chunks, d, o)
+			if *update {
+				archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "chunks" })
+				archive.Files = append(archive.Files, txtar.File{Name: "chunks", Data: []byte(got)})
+				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("chunks (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // words is a sentence of n words that are a token each.
