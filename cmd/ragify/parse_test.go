@@ -73,8 +73,8 @@ func TestParse(t *testing.T) {
 	})
 	t.Run("each format has a file name of its own", func(t *testing.T) {
 		out := t.TempDir()
-		ragifyOK(t, env, "parse", "-f", "markdown,json,html,text,chunks,annotated-pdf", "--options", `{"image_output":"external"}`, "-o", out, one)
-		want := []string{"one.annotated.pdf", "one.chunks.jsonl", "one.html", "one.json", "one.md", "one.txt", "one_images.zip"}
+		ragifyOK(t, env, "parse", "-f", "markdown,json,html,text,chunks,tagged-pdf,annotated-pdf", "--options", `{"image_output":"external"}`, "-o", out, one)
+		want := []string{"one.annotated.pdf", "one.chunks.jsonl", "one.html", "one.json", "one.md", "one.tagged.pdf", "one.txt", "one_images.zip"}
 		if diff := cmp.Diff(want, tree(t, out)); diff != "" {
 			t.Error(diff)
 		}

@@ -72,10 +72,11 @@ func TestFormats(t *testing.T) {
 		"html":          {".html", "text/html; charset=utf-8", "<!DOCTYPE html>"},
 		"text":          {".txt", "text/plain; charset=utf-8", ""},
 		"chunks":        {".chunks.jsonl", "application/jsonl", "{"},
+		"tagged-pdf":    {".tagged.pdf", "application/pdf", "%PDF-"},
 		"annotated-pdf": {".annotated.pdf", "application/pdf", "%PDF-"},
 		"images":        {"_images.zip", "application/zip", "PK"},
 	}
-	options, err := json.Marshal(map[string]any{"format": []option.Format{option.Markdown, option.JSON, option.HTML, option.Text, option.AnnotatedPDF, option.Chunks}, "image_output": "external"})
+	options, err := json.Marshal(map[string]any{"format": option.Formats(), "image_output": "external"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +114,11 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s does not name the picture %s", format, archive.File[0].Name)
 		}
 	}
+	t.Run("what would show what sanitize replaces is refused", func(t *testing.T) {
+		for _, o := range []string{`{"format": ["markdown", "tagged-pdf"]`, `{"format": ["annotated-pdf"]`, `{"image_output": "embedded"`, `{"image_output": "external"`} {
+			u.in(t).upload(form{{"file", "a.pdf", string(pdftest.Pages(1))}, {"options", "", o + `, "sanitize": true}`}}).fails(http.StatusBadRequest, "sanitize_conflict")
+		}
+	})
 	t.Run("a plan without them refuses before anything is stored", func(t *testing.T) {
 		w := w.in(t)
 		for _, o := range append([]string{`{"image_output": "embedded"}`, `{"image_output": "external"}`},
@@ -221,11 +227,14 @@ func optionCases() map[string]optionCase {
 		p.Text(72, 700, 11, pdftest.Regular, "Write to ada@example.com, or to her brother.")
 	})
 	return map[string]optionCase{
-		"sanitize":       {pdf: personal, with: `{"sanitize": true}`, before: "ada@example.com", after: "[EMAIL_1]"},
-		"sanitize, json": {pdf: personal, with: `{"sanitize": true}`, format: "json", before: "ada@example.com", after: "[EMAIL_1]"},
-		"ocr, off":       {pdf: scan, with: `{"ocr": "off"}`, before: "read by recognition"},
-		"ocr, force":     {pdf: typed, with: `{"ocr": "force"}`, before: "typed by a person", after: "read by recognition"},
-		"ocr_languages":  {pdf: scan, with: `{"ocr_languages": ["deu"]}`, before: "read by recognition"},
+		"sanitize":         {pdf: personal, with: `{"sanitize": true}`, before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, json":   {pdf: personal, with: `{"sanitize": true}`, format: "json", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, html":   {pdf: personal, with: `{"sanitize": true}`, format: "html", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, text":   {pdf: personal, with: `{"sanitize": true}`, format: "text", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, chunks": {pdf: personal, with: `{"sanitize": true}`, format: "chunks", before: "ada@example.com", after: "[EMAIL_1]"},
+		"ocr, off":         {pdf: scan, with: `{"ocr": "off"}`, before: "read by recognition"},
+		"ocr, force":       {pdf: typed, with: `{"ocr": "force"}`, before: "typed by a person", after: "read by recognition"},
+		"ocr_languages":    {pdf: scan, with: `{"ocr_languages": ["deu"]}`, before: "read by recognition"},
 		"reading_order": {
 			pdf: report().Bytes(), with: `{"reading_order": "off"}`, format: "text",
 			before: "First column begins and goes on", after: "begins and Second column",
