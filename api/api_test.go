@@ -95,22 +95,48 @@ func TestErrorCodes_and_facts_of_the_code_are_described(t *testing.T) {
 	}
 }
 
+// TestWarningCodes_of_the_code_are_described looks for what is written as document.Warning{Code: …, Message: …}.
+func TestWarningCodes_of_the_code_are_described(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "warnings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	description := load(t).Components.Schemas["Warning"].Value.Description
+	var used []string
+	eachFile(t, filepath.Join("..", "internal"), "document", func(file *ast.File, _ *token.FileSet) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			l, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			fields := make(map[string]ast.Expr)
+			for _, e := range l.Elts {
+				if f, ok := e.(*ast.KeyValueExpr); ok {
+					if key, ok := f.Key.(*ast.Ident); ok {
+						fields[key.Name] = f.Value
+					}
+				}
+			}
+			if code, ok := literal(fields["Code"]); ok && fields["Message"] != nil {
+				used = append(used, code)
+			}
+			return true
+		})
+	})
+	for _, code := range used {
+		if !strings.Contains(string(page), "\n| `"+code+"` | ") {
+			t.Errorf("docs/warnings.md does not have %s", code)
+		}
+		if !strings.Contains(description, "`"+code+"`") {
+			t.Errorf("openapi.yaml does not have %s", code)
+		}
+	}
+}
+
 // eachCall calls fn for the calls of functions and methods in all packages under dir that are of interest.
 func eachCall(t *testing.T, dir string, fn func(name string, arguments []ast.Expr, at token.Position)) {
 	t.Helper()
-	files := token.NewFileSet()
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		imports := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return strings.HasSuffix(i.Path.Value, `/internal/fault"`) })
-		if !imports {
-			return nil
-		}
+	eachFile(t, dir, "fault", func(file *ast.File, files *token.FileSet) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
@@ -125,6 +151,24 @@ func eachCall(t *testing.T, dir string, fn func(name string, arguments []ast.Exp
 			}
 			return true
 		})
+	})
+}
+
+// eachFile calls fn for the source files under dir that import an internal package.
+func eachFile(t *testing.T, dir, imported string, fn func(*ast.File, *token.FileSet)) {
+	t.Helper()
+	files := token.NewFileSet()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return strings.HasSuffix(i.Path.Value, "/internal/"+imported+`"`) }) {
+			fn(file, files)
+		}
 		return nil
 	})
 	if err != nil {

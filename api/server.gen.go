@@ -188,7 +188,9 @@ type Job struct {
 	Status       JobStatus  `json:"status"`
 	UpdatedAt    time.Time  `json:"updated_at"`
 	UserID       AccountID  `json:"user_id"`
-	Warnings     []Warning  `json:"warnings"`
+
+	// Warnings Those about the upload as a whole are there from the start, the others when the job is done.
+	Warnings []Warning `json:"warnings"`
 }
 
 // JobEvent The body of a webhook.
@@ -313,7 +315,15 @@ type Usage struct {
 	Months []MonthUsage `json:"months"`
 }
 
-// Warning Something that may make the output incomplete.
+// Warning Something that a person should know about the result: what may be missing, and what was done to the file. Codes are
+// stable; new ones may come.
+//
+//   - The file: `repaired_file`, `protection_removed`, `signature_invalidated`.
+//   - Pages: `damaged_pages`, `pages_truncated`, `lines_ignored`, `pages_without_text`, `unmapped_characters`,
+//     `garbled_text`.
+//   - Recognition: `ocr_applied`, `ocr_unavailable`, `ocr_language_missing`, `ocr_timed_out`, `ocr_failed`.
+//   - Options: `hidden_content_removed`, `sanitized`, `no_structure_tree`, `images_skipped`.
+//   - PDF formats: `tags_replaced`, `pages_not_tagged`, `annotations_incomplete`.
 type Warning = document.Warning
 
 // WebhookSecret defines model for WebhookSecret.

@@ -47,14 +47,16 @@ type Content struct {
 	Rules         []Rule
 	Images        []Image
 	Links         []Link
+	Texts         []Text // of all text objects, also those that show nothing, by Glyph.Object
+	Covers        []Cover
 	// Structure is what the file's structure tree says of the page: the top elements that it shows a part of. nil
 	// when it was not asked for or there is none.
 	Structure []StructKid
 	Truncated bool // the page had more glyphs or paths than the limits allow
-	// Texts and Pictures are the numbers of text and image objects on the page, with those that show nothing. Flattened
-	// is true where form fields, stamps or free text were added to the page's own objects: theirs come last.
-	Texts, Pictures int
-	Flattened       bool
+	// Pictures is the number of image objects on the page, with those that show nothing. Flattened is true where form
+	// fields, stamps or free text were added to the page's own objects: theirs come last.
+	Pictures  int
+	Flattened bool
 }
 
 // Glyph is one shown character. PDFium's generated spaces and line ends are left out: the layout
@@ -93,6 +95,24 @@ type Font struct {
 	Serif  bool
 	Symbol bool // symbolic font (bullets, maths)
 	Math   bool // made for mathematics, by name
+
+	Embedded bool // the file brings it along; others are drawn with what a program has instead
+}
+
+// Text is what decides, besides its glyphs, whether a reader sees a text object.
+type Text struct {
+	Clip   Box   // around what the clipping paths leave of the page; Everywhere when there are none
+	Layer  int32 // number of the part of the page, from 1, that can be invisible as a whole: a section of optional content, or a form; 0 when none
+	Unsure bool  // its look cannot be told from its colour: stroked, or filled with a pattern, or blended, masked, or clipped by a shape
+}
+
+// Everywhere is the box that leaves out nothing.
+var Everywhere = Box{math.Inf(-1), math.Inf(-1), math.Inf(1), math.Inf(1)}
+
+// Cover is an area that is painted by neither a path nor an image: a shading.
+type Cover struct {
+	Box   Box
+	After int32 // as Rule's
 }
 
 // RuleKind tells how a rule was painted.
@@ -108,11 +128,14 @@ const (
 
 // Rule is a painted path, reduced to what layout analysis uses.
 type Rule struct {
-	Kind  RuleKind
-	Box   Box
-	Width float64 // stroke width in points, 0 for fills
-	Color uint32  // stroke colour, fill colour for fills: 0xRRGGBBAA
-	MCID  int32   // as Glyph's; only known where the structure was asked for, else -1
+	Kind    RuleKind
+	Pattern bool  // filled with a pattern, whose colours are unknown
+	After   int32 // text objects of the page that are painted before it: it lies over the glyphs with a smaller Object
+	Box     Box
+	Width   float64 // stroke width in points, 0 for fills
+	Color   uint32  // stroke colour, fill colour for fills: 0xRRGGBBAA
+	MCID    int32   // as Glyph's; only known where the structure was asked for, else -1
+	Fill    uint32  // fill colour 0xRRGGBBAA; 0 when it is only stroked
 }
 
 // Image is a painted raster image.
@@ -122,6 +145,7 @@ type Image struct {
 	Object        int32 // ordinal of the image object on the page
 	MCID          int32 // as Glyph's
 	Artifact      bool  // as Glyph's
+	After         int32 // as Rule's
 }
 
 // Link is a link annotation with a URI target.

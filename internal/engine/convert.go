@@ -127,7 +127,9 @@ func (c *conversion) readPage(n int, into *document.Content) (pageState, error) 
 		return pageState{}, err
 	}
 	c.tagging.count(into)
-	c.screen(into)
+	if err := c.screen(into); err != nil {
+		return pageState{}, err
+	}
 	if err := c.tagging.read(c.file, into); err != nil {
 		return pageState{}, err
 	}

@@ -9,6 +9,9 @@ type findings struct {
 	// Of recognition: read from their picture, meant to be but Tesseract or the languages are not there, took too
 	// long, failed.
 	recognised, unavailable, slow, unread []int
+
+	hidden       []int            // pages from which hidden text was taken
+	hiddenPlaces []document.Place // where, but for those that are too many
 }
 
 // A pageState is what there is to say of a page's content.
@@ -76,6 +79,11 @@ func (c *conversion) warnings() []document.Warning {
 		{Code: "unmapped_characters", Message: "The fonts of these pages do not say which characters they show: parts of their text are missing.", Pages: f.unmapped},
 		{Code: "garbled_text", Message: "The text of these pages reads like no language: their fonts say other characters than they show.", Pages: f.garbled},
 		{Code: "pages_truncated", Message: "These pages have more content than can be processed: the rest of them was left out.", Pages: f.truncated},
+		{
+			Code:    "hidden_content_removed",
+			Message: "These pages hold text that their readers do not see: it was left out. The option content_safety_off keeps it.",
+			Pages:   f.hidden, Places: f.hiddenPlaces,
+		},
 	}, c.ocrWarnings()...) {
 		if len(x.Pages) > 0 {
 			w = append(w, x)

@@ -185,8 +185,8 @@ func TestPictures(t *testing.T) {
 		if size := img.Bounds().Size(); size != image.Pt(200, 100) {
 			t.Errorf("%v pixels", size)
 		}
-		if r, _, _, _ := img.At(0, 50).RGBA(); r != 0 {
-			t.Errorf("its left half is not black: %x", r)
+		if r, _, _, _ := img.At(0, 50).RGBA(); r != 0x8080 {
+			t.Errorf("its left half is not gray: %x", r)
 		}
 	})
 	t.Run("strips of an image are one picture", func(t *testing.T) {

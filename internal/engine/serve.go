@@ -15,6 +15,7 @@ import (
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/pdfium"
+	"github.com/ragify/ragify/internal/safety"
 )
 
 // ServeConfig is what a child may be told apart from what its parent sends.
@@ -82,10 +83,11 @@ func readRequests(in *bufio.Reader, requests chan<- request, done <-chan struct{
 
 // server is the state of a child.
 type server struct {
-	out     io.Writer
-	pdf     *pdfium.Runtime
-	content document.Content // reused from page to page
-	writer  *bufio.Writer    // of the result at hand, reused: its buffer is larger than most results
+	out      io.Writer
+	pdf      *pdfium.Runtime
+	content  document.Content // reused from page to page, as the next one
+	screener safety.Screener
+	writer   *bufio.Writer // of the result at hand, reused: its buffer is larger than most results
 }
 
 func (s *server) close() {

@@ -29,7 +29,7 @@ func (t *tagging) count(c *document.Content) {
 	if t == nil {
 		return
 	}
-	page := stamp.PageText{Number: c.Number, Texts: c.Texts, Pictures: c.Pictures, Flattened: c.Flattened}
+	page := stamp.PageText{Number: c.Number, Texts: len(c.Texts), Pictures: c.Pictures, Flattened: c.Flattened}
 	page.Codes = make([]uint32, 0, len(c.Glyphs))
 	last := int32(-1)
 	for i := range c.Glyphs {

@@ -33,7 +33,7 @@ func escapeInline(s string, at escaping) string {
 		return `\` + s[:1] + escapeInline(s[1:], escaping{mode: at.mode, inLink: at.inLink, before: '.', follow: at.follow})
 	}
 	const may = "\\`*_[<&~|\n!]:." // the last two in web addresses
-	if !lineStart && !strings.ContainsAny(s, may) {
+	if !lineStart && at.before != ']' && !strings.ContainsAny(s, may) {
 		return s
 	}
 	var b strings.Builder
@@ -46,6 +46,9 @@ func escapeInline(s string, at escaping) string {
 			l = escapeStart(&b, l, at.mode)
 		}
 		next := at
+		if n > 0 {
+			next.before = '\n'
+		}
 		if n+1 < len(lines) {
 			next.follow = '\n'
 		}
@@ -90,7 +93,6 @@ func escapeStart(b *strings.Builder, l string, mode inlineMode) string {
 }
 
 func escapeLine(b *strings.Builder, l string, at escaping) {
-	closing := lastClosing(l)
 	var prev rune
 	for i := 0; i < len(l); {
 		if !at.inLink && !wordRune(prev) {
@@ -113,8 +115,10 @@ func escapeLine(b *strings.Builder, l string, at escaping) {
 		}
 		escape := false
 		switch r {
-		case '[':
-			escape = i < closing || at.mode == inlineItem && i == 0
+		case '[', '(', ':':
+			// After a bracket it would make a link of what is in there. The brackets stay: people search for what is in
+			// them together with them.
+			escape = prev == ']' || i == 0 && at.before == ']' || r == '[' && at.mode == inlineItem && i == 0
 		case '_':
 			escape = !wordRune(prev) || !wordRune(next) || i+size == len(l) // marks may come between it and what follows
 		default:
@@ -144,8 +148,6 @@ func special(r, next rune, mode inlineMode) bool {
 	switch r {
 	case '\\', '`', '*', '~':
 		return true
-	case ']':
-		return next == '(' || next == '[' || next == ':'
 	case '!':
 		return next == '['
 	case '<':
@@ -154,11 +156,6 @@ func special(r, next rune, mode inlineMode) bool {
 		return mode == inlineCell || mode == inlineHeaderCell
 	}
 	return false
-}
-
-// lastClosing is where the last bracket stands that can close a link, -1 where none does.
-func lastClosing(l string) int {
-	return max(strings.LastIndex(l, "]("), strings.LastIndex(l, "]["), strings.LastIndex(l, "]:"))
 }
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

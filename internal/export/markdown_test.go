@@ -23,7 +23,7 @@ func TestMarkdownText(t *testing.T) {
 			document.Paragraph, []document.Run{run("Look!"), link("here", "http://a.b/c")}, `Look\![here](http://a.b/c)`,
 		},
 		"brackets and parentheses of two styles are no link": {
-			document.Heading, []document.Run{run("[1]"), bold("(x)")}, `# \[1\](x)`,
+			document.Heading, []document.Run{run("[1]"), bold("(x)")}, `# [1]\(x)`,
 		},
 		"a tag of two styles is no HTML": {
 			document.Heading, []document.Run{run("<"), bold("b> x")}, `# \<b> x`,

@@ -35,10 +35,12 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 		Number: n,
 		Glyphs: into.Glyphs[:0], Fonts: into.Fonts[:0], Rules: into.Rules[:0],
 		Images: into.Images[:0], Links: into.Links[:0],
+		Texts: into.Texts[:0], Covers: into.Covers[:0],
 	}
 	if err := f.crashed(); err != nil {
 		return err
 	}
+	f.leave()
 	if err := f.refresh(); err != nil {
 		return err
 	}
@@ -56,11 +58,11 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 	if page, into.Flattened, err = f.flatten(n, page); err != nil {
 		return err
 	}
-	defer f.inst.call(fnClosePage, page)
 
 	w := walker{inst: f.inst, into: into, structured: structured, objects: make(map[uint32]place)}
+	f.open = openPage{number: n, page: page, geometry: g, objects: w.objects}
 	w.page(page, g.toPage)
-	into.Texts, into.Pictures = len(w.objects), int(w.images)
+	into.Pictures = int(w.images)
 	f.readGlyphs(page, g, &w, into)
 	return f.crashed()
 }
@@ -121,6 +123,7 @@ type textObject struct {
 	artifact bool
 	size     float64
 	angle    float64
+	unsure   bool // as document.Text's
 	color    uint32
 	mode     uint8
 	charset  charset
@@ -162,6 +165,9 @@ func (f *File) readGlyphs(page uint64, g geometry, w *walker, into *document.Con
 				p := w.placeOf(object)
 				current.ordinal, current.mcid, current.artifact = p.ordinal, p.mcid, p.artifact
 				seen[object] = current
+				if k := int(p.ordinal); k < len(into.Texts) {
+					into.Texts[k].Unsure = into.Texts[k].Unsure || current.unsure
+				}
 			}
 			last = object
 		}
@@ -201,7 +207,11 @@ func (f *File) readTextObject(object uint64, m matrix, g geometry, into *documen
 	t.mode = uint8(max(i.num(fnTextObjGetTextRenderMode, object), 0))
 	if c, ok := i.color(fnPageObjGetFillColor, object); ok {
 		t.color = c
+	} else {
+		t.unsure = true // a pattern
 	}
+	const stroked, strokedAndClipping = 1, 5
+	t.unsure = t.unsure || t.mode == stroked || t.mode == strokedAndClipping
 	size := 0.0
 	if i.ok(fnTextObjGetFontSize, object, i.at(0)) {
 		size = f32(i.out(0, 4))

@@ -33,6 +33,7 @@ type File struct {
 	geometry  map[int]geometry // of the pages seen so far, for the outline's targets
 	described map[fontFacts]document.Font
 	fonts     []fontEntry // scratch of Content, as the next one
+	open      openPage
 
 	// For reopening, see refresh.
 	password string
@@ -85,6 +86,7 @@ func (f *File) refresh() error {
 		return nil
 	}
 	f.since, f.mark = 0, size
+	f.leave()
 	f.inst.call(fnCloseDocument, f.doc)
 	f.doc = 0
 	return f.load(f.password)
@@ -203,6 +205,7 @@ func (f *File) Close() error {
 	if i.err == errClosed {
 		return nil
 	}
+	f.leave()
 	f.inst, f.password = &instance{err: errClosed}, ""
 	if f.doc != 0 {
 		i.call(fnCloseDocument, f.doc)

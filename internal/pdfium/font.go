@@ -48,6 +48,7 @@ func (f *File) font(handle uint64, into *document.Content) int32 {
 		font = describeFont(k.name, k.flags, k.weight, k.angle)
 		f.described[k] = font
 	}
+	font.Embedded = i.ok(fnFontGetIsEmbedded, handle)
 	e := fontEntry{handle, int32(len(into.Fonts))}
 	into.Fonts = append(into.Fonts, font)
 	f.fonts = append(f.fonts, e)

@@ -47,6 +47,12 @@ const (
 	fnPageObjGetStrokeColor
 	fnPageObjGetStrokeWidth
 	fnPageObjGetMarkedContentID
+	fnPageObjHasTransparency
+	fnPageObjSetIsActive
+	fnPageObjGetClipPath
+	fnClipPathCountPaths
+	fnClipPathCountPathSegments
+	fnClipPathGetPathSegment
 	fnPathGetDrawMode
 	fnPathCountSegments
 	fnPathGetPathSegment
@@ -170,6 +176,12 @@ var functionNames = [numFunctions]string{
 	fnImageObjGetImageFilterCount: "FPDFImageObj_GetImageFilterCount",
 	fnImageObjGetImageFilter:      "FPDFImageObj_GetImageFilter",
 	fnImageObjGetImageDataRaw:     "FPDFImageObj_GetImageDataRaw",
+	fnPageObjHasTransparency:      "FPDFPageObj_HasTransparency",
+	fnPageObjSetIsActive:          "FPDFPageObj_SetIsActive",
+	fnPageObjGetClipPath:          "FPDFPageObj_GetClipPath",
+	fnClipPathCountPaths:          "FPDFClipPath_CountPaths",
+	fnClipPathCountPathSegments:   "FPDFClipPath_CountPathSegments",
+	fnClipPathGetPathSegment:      "FPDFClipPath_GetPathSegment",
 
 	fnTextLoadPage:             "FPDFText_LoadPage",
 	fnTextClosePage:            "FPDFText_ClosePage",

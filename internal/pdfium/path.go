@@ -43,6 +43,7 @@ type point struct {
 // paint is how a path is painted.
 type paint struct {
 	fill, stroke bool
+	pattern      bool // the fill is one: its colour is unknown
 	fillColor    uint32
 	strokeColor  uint32
 	width        float64 // of the stroke, in points on the page
@@ -92,7 +93,7 @@ func (w *walker) paintOf(object uint64, m matrix) (p paint, visible bool) {
 	if p.fill {
 		c, ok := i.color(fnPageObjGetFillColor, object)
 		if !ok {
-			c = black // a pattern, or never set
+			c, p.pattern = black, true // or never set
 		}
 		p.fillColor, p.fill = c, c&0xFF != 0
 	}
@@ -193,13 +194,13 @@ func (w *walker) rectangle(q []point, p paint) {
 	flat := min(box.Width(), box.Height()) < thin && max(box.Width(), box.Height()) >= thin
 	switch {
 	case flat && p.stroke:
-		w.rule(document.Rule{Kind: document.RuleLine, Box: grown(box, p.width/2), Width: p.width, Color: p.strokeColor})
+		w.rule(document.Rule{Kind: document.RuleLine, Box: grown(box, p.width/2), Width: p.width, Color: p.strokeColor}, p)
 	case flat:
-		w.rule(document.Rule{Kind: document.RuleLine, Box: box, Color: p.fillColor})
+		w.rule(document.Rule{Kind: document.RuleLine, Box: box, Color: p.fillColor}, p)
 	case p.stroke:
-		w.rule(document.Rule{Kind: document.RuleStroke, Box: box, Width: p.width, Color: p.strokeColor})
+		w.rule(document.Rule{Kind: document.RuleStroke, Box: box, Width: p.width, Color: p.strokeColor}, p)
 	default:
-		w.rule(document.Rule{Kind: document.RuleFill, Box: box, Color: p.fillColor})
+		w.rule(document.Rule{Kind: document.RuleFill, Box: box, Color: p.fillColor}, p)
 	}
 }
 
@@ -214,7 +215,7 @@ func (w *walker) line(a, b point, p paint) {
 	} else {
 		r.Left, r.Right = r.Left-p.width/2, r.Right+p.width/2
 	}
-	w.rule(document.Rule{Kind: document.RuleLine, Box: r, Width: p.width, Color: p.strokeColor})
+	w.rule(document.Rule{Kind: document.RuleLine, Box: r, Width: p.width, Color: p.strokeColor}, p)
 }
 
 // curve records a drawing by its extent.
@@ -223,16 +224,19 @@ func (w *walker) curve(box document.Box, p paint) {
 	if p.stroke {
 		r.Width, r.Color = p.width, p.strokeColor
 	}
-	w.rule(r)
+	w.rule(r, p)
 }
 
 // rule appends r unless it lies wholly off the page or nowhere.
-func (w *walker) rule(r document.Rule) {
+func (w *walker) rule(r document.Rule, p paint) {
 	b := r.Box
 	if !finite(b) || b.Right < 0 || b.Bottom < 0 || b.Left > w.into.Width || b.Top > w.into.Height {
 		return
 	}
-	r.MCID = w.mcid
+	r.MCID, r.After = w.mcid, w.painted()
+	if p.fill {
+		r.Fill, r.Pattern = p.fillColor, p.pattern
+	}
 	w.into.Rules = append(w.into.Rules, r)
 }
 

@@ -254,11 +254,11 @@ func TestContent_rules(t *testing.T) {
 		},
 		{
 			"a thin filled rectangle is a line", func(p *pdftest.Page) { p.Fill(50, 500, 100, 1, 0, 0, 1) },
-			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 100}, Color: 0x0000FFFF}},
+			[]document.Rule{{Kind: document.RuleLine, Box: document.Box{Left: 50, Top: 99, Right: 150, Bottom: 100}, Color: 0x0000FFFF, Fill: 0x0000FFFF}},
 		},
 		{
 			"a filled rectangle", func(p *pdftest.Page) { p.Fill(50, 400, 100, 50, 1, 1, 1) },
-			[]document.Rule{{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Color: 0xFFFFFFFF}},
+			[]document.Rule{{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 150, Right: 150, Bottom: 200}, Color: 0xFFFFFFFF, Fill: 0xFFFFFFFF}},
 		},
 		{
 			"a stroked rectangle", func(p *pdftest.Page) { p.Rect(50, 400, 100, 50, 0.5) },
@@ -278,8 +278,8 @@ func TestContent_rules(t *testing.T) {
 		{
 			"several figures of one path come apart", func(p *pdftest.Page) { p.Raw("50 400 20 20 re 90 400 20 20 re f") },
 			[]document.Rule{
-				{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 180, Right: 70, Bottom: 200}, Color: black},
-				{Kind: document.RuleFill, Box: document.Box{Left: 90, Top: 180, Right: 110, Bottom: 200}, Color: black},
+				{Kind: document.RuleFill, Box: document.Box{Left: 50, Top: 180, Right: 70, Bottom: 200}, Color: black, Fill: black},
+				{Kind: document.RuleFill, Box: document.Box{Left: 90, Top: 180, Right: 110, Bottom: 200}, Color: black, Fill: black},
 			},
 		},
 		{
@@ -299,7 +299,7 @@ func TestContent_rules(t *testing.T) {
 			p.FormInForm([6]float64{1, 0, 0, 1, 100, 200}, [6]float64{0, 2, -2, 0, 0, 0}, "1 w 10 20 m 40 20 l S 5 0 0 10 10 30 cm 0 0 1 1 re f")
 		}, []document.Rule{
 			{Kind: document.RuleLine, Box: document.Box{Left: 59, Top: 320, Right: 61, Bottom: 380}, Width: 2, Color: black},
-			{Kind: document.RuleFill, Box: document.Box{Left: 20, Top: 370, Right: 40, Bottom: 380}, Color: black},
+			{Kind: document.RuleFill, Box: document.Box{Left: 20, Top: 370, Right: 40, Bottom: 380}, Color: black, Fill: black},
 		}},
 		{"an oblique rectangle is a drawing", func(p *pdftest.Page) {
 			p.Raw("1 w 0.866 0.5 -0.5 0.866 200 300 cm 0 0 100 50 re S")
@@ -343,7 +343,7 @@ func TestContent_within_forms(t *testing.T) {
 	if diff := cmp.Diff([]float64{60, 380, 16, 270}, got, roughly); diff != "" || g.Color != 0xFF0000FF || !c.Fonts[g.Font].Bold {
 		t.Errorf("glyph %+v in %+v: %s", g, c.Fonts[g.Font], diff)
 	}
-	want := []document.Image{{Box: document.Box{Left: 50, Top: 240, Right: 80, Bottom: 300}, Width: 2, Height: 1, MCID: -1}}
+	want := []document.Image{{Box: document.Box{Left: 50, Top: 240, Right: 80, Bottom: 300}, Width: 2, Height: 1, MCID: -1, After: 1}}
 	if diff := cmp.Diff(want, c.Images, roughly); diff != "" {
 		t.Error("images", diff)
 	}

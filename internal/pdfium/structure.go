@@ -181,12 +181,7 @@ func (w *walker) isArtifact(object uint64) bool {
 	i := w.inst
 	const most = 16 // marks on one object; more are nested without sense
 	for k, n := 0, min(i.num(fnPageObjCountMarks, object), most); k < n; k++ {
-		mark := i.ptr(fnPageObjGetMark, object, uint64(k))
-		const outLength, outText, room = 0, 16, 64
-		if mark == 0 || !i.ok(fnMarkGetName, mark, i.at(outText), room, i.at(outLength)) {
-			continue
-		}
-		if utf16LE(i.out(outText, int(min(u32(i.out(outLength, 4)), room)))) == "Artifact" {
+		if mark := i.ptr(fnPageObjGetMark, object, uint64(k)); mark != 0 && w.markName(mark) == "Artifact" {
 			return true
 		}
 	}

@@ -34,6 +34,7 @@ type walker struct {
 	points     []point // of the path at hand, in page coordinates
 	mcid       int32   // of the path at hand
 	inner      innerMarks
+	sight      sight // what the page's text objects may be hidden by
 }
 
 // place is where an object stands in the page's content.
@@ -113,15 +114,18 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 		if w.form != nil {
 			p = *w.form
 		}
-		p.ordinal = int32(len(w.objects))
+		p.ordinal = w.painted()
 		if w.structured {
 			w.markText(object, &p)
 		}
 		w.objects[uint32(object)] = p
+		w.into.Texts = append(w.into.Texts, w.textOf(object, m))
 	case objectPath:
 		w.path(object, w.matrixOf(object).then(m))
 	case objectImage:
 		w.image(object, w.matrixOf(object).then(m))
+	case objectShading:
+		w.shading(object, m)
 	case objectForm:
 		if depth >= maxDepth {
 			w.into.Truncated = true
@@ -135,11 +139,17 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 		}
 		defer w.inner.enter()()
 		inner := w.matrixOf(object).then(m)
+		outer := w.sight.container
+		w.sight.container = w.containerOf(object, m)
+		defer func() { w.sight.container = outer }()
 		for k, n := 0, i.num(fnFormObjCountObjects, object); k < n && w.more(); k++ {
 			w.object(i.ptr(fnFormObjGetObject, object, uint64(k)), inner, depth+1)
 		}
 	}
 }
+
+// painted is the number of text objects before the one at hand.
+func (w *walker) painted() int32 { return int32(len(w.objects)) }
 
 // placeOf gives the place of a text object that the walk has passed.
 func (w *walker) placeOf(object uint32) place {
@@ -178,7 +188,7 @@ func (w *walker) matrixOf(object uint64) matrix {
 func (w *walker) image(object uint64, m matrix) {
 	i := w.inst
 	mark := w.markOf(object)
-	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact}
+	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact, After: w.painted()}
 	w.images++
 	if i.ok(fnImageObjGetImagePixelSize, object, i.at(0), i.at(4)) {
 		b := i.out(0, 8)

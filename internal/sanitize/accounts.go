@@ -1,7 +1,6 @@
 package sanitize
 
 import (
-	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -128,7 +127,7 @@ func luhn(digits []byte) bool {
 	return sum%10 == 0
 }
 
-var ibanStart = regexp.MustCompile(`[A-Za-z]{2}[ -]?[0-9]{2}[ \n.-]?[0-9A-Za-z]`)
+var ibanStart = regexp.MustCompile(`[A-Za-z]\n?[A-Za-z][ \n-]?[0-9]\n?[0-9][ \n.-]?[0-9A-Za-z]`)
 
 // ibans finds bank accounts: the country, its number of letters and digits, in any groups, and the right check digits.
 func (s *scanner) ibans() {
@@ -152,7 +151,11 @@ func (s *scanner) ibans() {
 
 // ibanAt gives the end and the characters of the account that b begins with, 0 for none.
 func ibanAt(b []byte) (end int, account string) {
-	length := ibanLength(string(bytes.ToUpper(b[:2])))
+	second := b[1]
+	if second == lineEnd {
+		second = b[2]
+	}
+	length := ibanLength(strings.ToUpper(string([]byte{b[0], second})))
 	if length == 0 {
 		return 0, ""
 	}

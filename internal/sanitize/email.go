@@ -126,12 +126,10 @@ func domainAt(b []byte) string {
 	if name == "" || name[0] == '.' || name[0] == '-' {
 		return ""
 	}
-	for shorter := name; !knownHost(shorter); {
-		i := strings.LastIndexByte(shorter, '.')
-		if i < 0 {
-			break
-		}
-		if shorter = shorter[:i]; knownHost(shorter) {
+	const words = 4 // of the sentence
+	for shorter, n := name, 0; n < words && !knownHost(shorter); n++ {
+		shorter = shorter[:max(strings.LastIndexByte(shorter, '.'), 0)]
+		if knownHost(shorter) {
 			return shorter
 		}
 	}

@@ -17,6 +17,10 @@ func cutsValue(left, right string) bool {
 	switch {
 	case isDigit(first) && end == '-' && len(left) > 1 && isDigit(left[len(left)-2]):
 		return true // 212-555-|0147
+	case first == '-' && len(right) > 1 && isDigit(right[1]) && isDigit(end):
+		return true // 212-555|-0147
+	case end == '(', first == ')', end == '+' && isDigit(first):
+		return true // (|212) 555-0147
 	case cutsNetworkAddress(left, right):
 		return true
 	case strings.Contains(right, "://"):
@@ -40,7 +44,7 @@ func cutsNetworkAddress(left, right string) bool {
 	const longest = 45 // characters of an address
 	trim := func(s string) string { return strings.Trim(s, "()[],;\"'") }
 	left, right = strings.TrimLeft(left, "([\"'"), strings.TrimRight(trim(right), ".:")
-	if len(left)+len(right) > longest || !strings.ContainsAny(left, ".:-") && !strings.ContainsAny(right[:min(1, len(right))], ".:-") {
+	if len(left)+len(right) > longest || !strings.ContainsAny(left, ".:-") && !strings.ContainsAny(right, ".:-") {
 		return false
 	}
 	whole := func(s string) bool {

@@ -36,7 +36,7 @@ func isMachineReadable(c byte) bool { return c == '<' || isDigit(c) || 'A' <= c 
 
 var (
 	// identityForm is a number of an identity document: capitals and digits, also in groups.
-	identityForm = regexp.MustCompile(`^[A-Z0-9]+(?:[ ./-]?[A-Z0-9]+)*`)
+	identityForm = regexp.MustCompile(`^[A-Z0-9]+(?:[ \n./-]?[A-Z0-9]+)*`)
 	// socialSecurity is a number as the Social Security Administration of the United States gives it out.
 	socialSecurity = regexp.MustCompile(`^\d{3}-\d{2}-\d{4}`)
 )
@@ -44,6 +44,7 @@ var (
 // identities finds the numbers of identity documents and of persons behind a word that says that they are, and
 // those of American social security, which have a form of their own.
 func (s *scanner) identities() {
+	const longest = 40 // bytes, of a number in groups
 	b := s.t.bytes
 	for i := 0; i < len(b); i++ {
 		if c := b[i]; !isDigit(c) && (c < 'A' || c > 'Z') {
@@ -52,24 +53,32 @@ func (s *scanner) identities() {
 		if s.wordBefore(i) || strings.IndexByte(".-/", s.before(i)) >= 0 && isWord(s.before(i-1)) {
 			continue
 		}
-		end, number := identityAt(s.window(i, 40))
-		switch {
-		case end > 0 && !s.wordAt(i+end) && s.labelled(i, identityWords):
+		window := s.window(i, longest)
+		if len(onlyDigits(window)) < fewestDigits {
+			continue
+		}
+		end, number := identityAt(window)
+		if end > 0 && !s.wordAt(i+end) && s.labelled(i, identityWords) {
 			s.take(i, i+end, identity, number)
 			i += end
-		case securityNumber(s.window(i, 12)) && !s.goesOn(i+11, "-./") && !s.labelled(i, otherWords):
-			s.take(i, i+11, identity, strings.ReplaceAll(string(b[i:i+11]), "-", ""))
-			i += 11
+			continue
+		}
+		if end, number = securityNumber(s.window(i, 14)); end > 0 && !s.goesOn(i+end, "-./") && !s.labelled(i, otherWords) {
+			s.take(i, i+end, identity, number)
+			i += end
 		}
 	}
 }
+
+// fewestDigits is how many an identity number has at least.
+const fewestDigits = 4
 
 // identityAt gives the end and the characters of the number that b may begin with, 0 for none. Behind a space it goes on
 // where it is written in short groups.
 func identityAt(b []byte) (end int, number string) {
 	const (
-		fewest, fewestDigits, most = 5, 4, 20 // characters
-		shortGroup                 = 4        // that another one may follow
+		fewest, most = 5, 20 // characters
+		shortGroup   = 4     // that another one may follow
 	)
 	form := identityForm.Find(b)
 	if dateForm.Match(form) {
@@ -80,7 +89,7 @@ func identityAt(b []byte) (end int, number string) {
 	for at := 0; at < len(form); {
 		stop := at
 		group := make([]byte, 0, most)
-		for stop < len(form) && form[stop] != ' ' {
+		for stop < len(form) && !isSpace(form[stop]) {
 			if c := form[stop]; isDigit(c) || isLetter(c) {
 				group = append(group, c)
 			}
@@ -101,9 +110,20 @@ func identityAt(b []byte) (end int, number string) {
 	return end, string(id)
 }
 
-// securityNumber reports whether b begins with a number of American social security that can have been given out, or
-// the one that the tax office gives instead.
-func securityNumber(b []byte) bool {
+// securityNumber gives the end and the digits of the number of American social security that b begins with, or of the one
+// that the tax office gives instead; 0 for none that can have been given out.
+func securityNumber(b []byte) (end int, number string) {
 	n := socialSecurity.Find(b)
-	return n != nil && string(n[:3]) != "000" && string(n[:3]) != "666" && (n[0] != '9' || n[4] >= '5') && string(n[4:6]) != "00" && string(n[7:]) != "0000"
+	end = len(n)
+	if n == nil {
+		joined, at := unbroken(b)
+		if n = socialSecurity.Find(joined); len(n) <= at {
+			return 0, ""
+		}
+		end = len(n) + 1
+	}
+	if string(n[:3]) == "000" || string(n[:3]) == "666" || n[0] == '9' && n[4] < '5' || string(n[4:6]) == "00" || string(n[7:]) == "0000" {
+		return 0, ""
+	}
+	return end, string(onlyDigits(n))
 }

@@ -21,10 +21,10 @@ var (
 	siteWords = []string{
 		"web", "website", "site", "homepage", "internet", "url", "urls", "domain", "online", "www", "link", "webseite", "internetseite", "site web", "sitio web", "página web", "sito", "sito web", "webbplats", "hjemmeside", "сайт", "网址", "网站", "ホームページ",
 	}
-	networkWords = []string{
-		"ip", "ips", "ipv4", "ipv6", "address", "addresses", "adresse", "host", "server", "gateway", "dns", "nameserver", "router", "resolver", "ping", "proxy", "client", "ip-adresse", "dirección", "indirizzo",
-	}
-	macWords = []string{
+	// networkWords are about networks wherever they stand, hostWords right before an address.
+	networkWords = []string{"ip", "ips", "ipv4", "ip-adresse", "ip-adressen", "gateway", "dns", "nameserver", "router", "resolver", "ping", "traceroute", "whois", "subnet", "netmask"}
+	hostWords    = []string{"address", "addresses", "adresse", "dirección", "indirizzo", "host", "hosts", "server", "servers", "client", "proxy", "node", "peer", "localhost"}
+	macWords     = []string{
 		"mac", "macs", "mac address", "mac addresses", "mac-adresse", "bssid", "hardware address", "physical address", "ethernet address", "hwaddr", "ether", "eui-48", "eui-64",
 	}
 	// identityWords are the documents that name a person by a number, and the numbers that states give to persons.

@@ -93,10 +93,7 @@ func (s *scanner) ipv6At(i int) int {
 
 var zoneForm = regexp.MustCompile(`^%[0-9A-Za-z]{1,15}`)
 
-var (
-	ipv4Form   = regexp.MustCompile(`^(?:\d{1,3}\.){3}\d{1,3}`)
-	titleAfter = regexp.MustCompile(`^[ \n]+\pL`)
-)
+var ipv4Form = regexp.MustCompile(`^(?:\d{1,3}\.){3}\d{1,3}`)
 
 // ipv4At notes the IPv4 address at a position, and gives its end, 0 for none. Versions and the numbers of sections and
 // tables look alike.
@@ -106,20 +103,25 @@ func (s *scanner) ipv4At(i int) int {
 		return 0
 	}
 	a, err := netip.ParseAddr(string(m)) // which takes no leading zeros and nothing above 255
-	if err != nil || s.numbersSection(i, i+len(m), a.As4()) || s.versioned(i) {
+	if err != nil || s.versioned(i) {
+		return 0
+	}
+	parts := a.As4()
+	if parts[0] == 255 || a.IsUnspecified() { // a mask, which says nothing of anyone
+		return 0
+	}
+	if s.likeSection(i, i+len(m), parts) && !s.labelled(i, hostWords) && !s.mentioned(i, networkWords) {
 		return 0
 	}
 	s.take(i, i+len(m), ip, a.String())
 	return i + len(m)
 }
 
-// numbersSection reports whether an address is rather the number before a title, or in a table of them: it begins the
-// text, all of it are small numbers as sections have, and a word follows, or nothing.
-func (s *scanner) numbersSection(start, end int, a [4]byte) bool {
+// likeSection reports whether an address may as well be the number of a section: all of it are small numbers. Nobody
+// refers to sections with a port or the length of a prefix. Numbers of private networks, which begin with 10, are
+// sections where they stand before a title.
+func (s *scanner) likeSection(start, end int, a [4]byte) bool {
 	const most = 40 // sections of one chapter
-	if strings.Trim(string(s.t.bytes[:start]), " \n") != "" && s.before(start) != lineEnd {
-		return false
-	}
 	for _, part := range a {
 		if part == 0 || part > most {
 			return false
@@ -128,10 +130,10 @@ func (s *scanner) numbersSection(start, end int, a [4]byte) bool {
 	if a[0] == a[1] && a[1] == a[2] && a[2] == a[3] && !s.block.heading { // 1.1.1.1, 8.8.8.8
 		return false
 	}
-	if s.labelled(start, networkWords) {
+	if (s.at(end) == ':' || s.at(end) == '/') && isDigit(s.at(end+1)) {
 		return false
 	}
-	return s.block.heading || s.block.mark || end == len(s.t.bytes) || titleAfter.Match(s.t.bytes[end:])
+	return a[0] != 10 || s.block.heading || s.block.mark || s.before(start) == lineEnd || strings.Trim(string(s.t.bytes[:start]), " ") == ""
 }
 
 // versioned reports whether what stands before a number says that it is a version or the number of a part, also when

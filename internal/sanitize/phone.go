@@ -145,17 +145,22 @@ func (f *phoneForm) find(b []byte) int {
 			return n
 		}
 	}
-	at := bytes.IndexByte(b, lineEnd)
-	if at < 1 || at+1 == len(b) || !isDigit(b[at-1]) || !isDigit(b[at+1]) {
-		return 0
-	}
-	joined := append(append(make([]byte, 0, len(b)), b[:at]...), b[at+1:]...)
+	joined, at := unbroken(b)
 	if n := len(f.pattern.Find(joined)); n > at {
 		if n = f.cut(joined[:n]); n > at {
 			return n + 1
 		}
 	}
 	return 0
+}
+
+// unbroken is b without its first line end where this cuts a group of digits, and where it was; nothing otherwise.
+func unbroken(b []byte) (joined []byte, at int) {
+	at = bytes.IndexByte(b, lineEnd)
+	if at < 1 || at+1 == len(b) || !isDigit(b[at-1]) || !isDigit(b[at+1]) {
+		return nil, 0
+	}
+	return append(append(make([]byte, 0, len(b)), b[:at]...), b[at+1:]...), at
 }
 
 // cut gives the length of a number without what does not belong to it, 0 when nothing is left that can be one.

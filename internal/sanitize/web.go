@@ -17,7 +17,7 @@ var (
 	scheme = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]{0,19}://`)
 	www    = regexp.MustCompile(`(?i)www\d{0,2}\.`)
 	// hostPath is what may follow a host: a port, and what is asked of it.
-	hostPath = regexp.MustCompile(`^(?::\d{1,5})?(?:[/?#]|$)`)
+	hostPath = regexp.MustCompile(`^(?::\d{1,5})?[/?#]`)
 	fileName = regexp.MustCompile(`^[a-z0-9_-]*\.?(?:html?|php|aspx?|jsp|pdf|xml|json|txt|zip|png|jpe?g|git)\b`)
 )
 
@@ -38,11 +38,17 @@ func (s *scanner) webAddresses() {
 		for start < colon && !isLetter(b[start]) {
 			start++
 		}
-		end := addressEnd(b, i)
-		first, _ := utf8.DecodeRune(b[min(i, len(b)):])
-		if start == colon || end == i || !unicode.IsLetter(first) && !unicode.IsDigit(first) && first != '[' && first != '/' {
+		for _, known := range []string{"https", "http", "ftp"} { // where the space before it is missing
+			if n := colon - len(known); n > start && bytes.EqualFold(b[n:colon], []byte(known)) {
+				start = n
+				break
+			}
+		}
+		first, _ := utf8.DecodeRune(b[i:])
+		if start == colon || !unicode.IsLetter(first) && !unicode.IsDigit(first) && first != '[' && first != '/' {
 			continue
 		}
+		end := addressEnd(b, i)
 		s.take(start, end, webAddress, addressKey(string(b[start:end])))
 		i = end
 	}
@@ -54,9 +60,8 @@ func (s *scanner) webAddresses() {
 		if loc == nil || loc[0] != 0 {
 			continue
 		}
-		host := m + loc[1]
-		end := addressEnd(b, m)
-		if name := hostAt(b[host:end]); strings.Contains(name, ".") {
+		if name := hostAt(b[m+loc[1]:]); strings.Contains(name, ".") {
+			end := addressEnd(b, m)
 			s.take(m, end, webAddress, addressKey(string(b[m:end])))
 		}
 	}
@@ -90,20 +95,35 @@ func addressEnd(b []byte, start int) int {
 		}
 		end += size
 	}
+	open := make(map[rune]int, len("()[]{}")) // brackets of each kind
+	for _, c := range b[start:end] {
+		open[rune(c)]++
+	}
 	for end > start {
 		c, size := utf8.DecodeLastRune(b[start:end])
-		if !strings.ContainsRune(".,:;!?'’‘*", c) && (c != ')' || closes(b[start:end], '(', ')')) &&
-			(c != ']' || closes(b[start:end], '[', ']')) && (c != '}' || closes(b[start:end], '{', '}')) {
-			break
+		switch other, bracket := opening(c); {
+		case strings.ContainsRune(".,:;!?'’‘*", c):
+		case bracket && open[other] < open[c]:
+			open[c]--
+		default:
+			return end
 		}
 		end -= size
 	}
 	return end
 }
 
-// closes reports whether the bracket that b ends with closes one in it.
-func closes(b []byte, open, shut byte) bool {
-	return bytes.Count(b, []byte{open}) >= bytes.Count(b, []byte{shut})
+// opening is the bracket that one closes, if it does.
+func opening(c rune) (rune, bool) {
+	switch c {
+	case ')':
+		return '(', true
+	case ']':
+		return '[', true
+	case '}':
+		return '{', true
+	}
+	return 0, false
 }
 
 // addressKey is an address without what does not lead elsewhere: its scheme, the size of its host's letters, a slash
@@ -146,10 +166,9 @@ func (s *scanner) hosts() {
 			continue
 		}
 		end := start + len(name)
-		rest := b[end:addressEnd(b, end)]
 		switch {
-		case len(rest) > 0 && hostPath.Match(rest) && strings.ToLower(name) == name:
-			end += len(rest)
+		case hostPath.Match(s.window(end, len(":65535/"))) && strings.ToLower(name) == name:
+			end = addressEnd(b, end)
 		case s.at(end) == '@' || s.at(end) == '(' || s.at(end) == '_' || s.at(end) == '/' || s.at(end) == '\\':
 			continue
 		case !plainHost(name) && !s.labelled(start, siteWords):
@@ -181,7 +200,7 @@ func hostAt(b []byte) string {
 // (RFC 2606).
 func knownHost(name string) bool {
 	labels := strings.Split(strings.ToLower(name), ".")
-	if len(labels) < 2 || slices.ContainsFunc(labels, func(l string) bool {
+	if len(name) > longestDomain || len(labels) < 2 || slices.ContainsFunc(labels, func(l string) bool {
 		return l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-'
 	}) {
 		return false

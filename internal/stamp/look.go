@@ -16,7 +16,7 @@ const cellKind document.Kind = "cell"
 // look is how the elements of a kind are drawn.
 type look struct {
 	kind  document.Kind
-	layer string // the layer's name
+	layer string // the layer's name, with how to know its boxes: readers list layers without colours
 	label string // the kind in labels; headings have their level there
 	// color has components of 0 to 1. The colours are those of Paul Tol's schemes "bright", "vibrant" and "muted"
 	// (https://personal.sron.nl/~pault/), which people with any colour vision can tell apart, as far as twelve can be;
@@ -45,18 +45,18 @@ const (
 
 // looks are the kinds in the order of the legend.
 var looks = [...]look{
-	{kind: document.Heading, layer: "Headings", color: rgb(0xCC3311), wash: washed, line: solid, stroke: 1},
-	{kind: document.Paragraph, layer: "Paragraphs", label: "P", color: rgb(0x4477AA), wash: washed, line: solid, stroke: 0.6},
-	{kind: document.List, layer: "Lists", label: "List", color: rgb(0x117733), line: solid, stroke: 1, outside: true},
-	{kind: document.ListItem, layer: "List items", label: "Item", color: rgb(0x009988), wash: washed, line: solid, stroke: 0.5, dash: 2},
-	{kind: document.Table, layer: "Tables", label: "Table", color: rgb(0xAA3377), wash: faint, line: solid, stroke: 1.2, outside: true},
-	{kind: cellKind, layer: "Table cells", color: rgb(0xAA3377), wash: washed, line: half, stroke: 0.5},
-	{kind: document.Figure, layer: "Figures", label: "Figure", color: rgb(0xEE7733), wash: faint, line: solid, stroke: 1.2, outside: true},
-	{kind: document.Caption, layer: "Captions", label: "Caption", color: rgb(0x997700), wash: washed, line: solid, stroke: 0.6, dash: 3},
-	{kind: document.Formula, layer: "Formulas", label: "Formula", color: rgb(0x332288), wash: washed, line: solid, stroke: 0.8},
-	{kind: document.Footnote, layer: "Footnotes", label: "Note", color: rgb(0x882255), wash: washed, line: solid, stroke: 0.6, dash: 1.5},
-	{kind: document.Header, layer: "Page headers", label: "Header", color: rgb(0x777777), wash: washed, line: solid, stroke: 0.6, dash: 1},
-	{kind: document.Footer, layer: "Page footers", label: "Footer", color: rgb(0x777777), wash: washed, line: solid, stroke: 0.6, dash: 1},
+	{kind: document.Heading, layer: "Headings – red", color: rgb(0xCC3311), wash: washed, line: solid, stroke: 1},
+	{kind: document.Paragraph, layer: "Paragraphs – blue", label: "P", color: rgb(0x4477AA), wash: washed, line: solid, stroke: 0.6},
+	{kind: document.List, layer: "Lists – green", label: "List", color: rgb(0x117733), line: solid, stroke: 1, outside: true},
+	{kind: document.ListItem, layer: "List items – teal, dashed", label: "Item", color: rgb(0x009988), wash: washed, line: solid, stroke: 0.5, dash: 2},
+	{kind: document.Table, layer: "Tables – purple", label: "Table", color: rgb(0xAA3377), wash: faint, line: solid, stroke: 1.2, outside: true},
+	{kind: cellKind, layer: "Table cells – purple, thin", color: rgb(0xAA3377), wash: washed, line: half, stroke: 0.5},
+	{kind: document.Figure, layer: "Figures – orange", label: "Figure", color: rgb(0xEE7733), wash: faint, line: solid, stroke: 1.2, outside: true},
+	{kind: document.Caption, layer: "Captions – ochre, dashed", label: "Caption", color: rgb(0x997700), wash: washed, line: solid, stroke: 0.6, dash: 3},
+	{kind: document.Formula, layer: "Formulas – indigo", label: "Formula", color: rgb(0x332288), wash: washed, line: solid, stroke: 0.8},
+	{kind: document.Footnote, layer: "Footnotes – wine, dashed", label: "Note", color: rgb(0x882255), wash: washed, line: solid, stroke: 0.6, dash: 1.5},
+	{kind: document.Header, layer: "Page headers – dark grey, dotted", label: "Header", color: rgb(0x444444), wash: washed, line: solid, stroke: 0.6, dash: 1},
+	{kind: document.Footer, layer: "Page footers – grey, dotted", label: "Footer", color: rgb(0x777777), wash: washed, line: solid, stroke: 0.6, dash: 1},
 }
 
 // rgb splits 0xRRGGBB.
@@ -152,7 +152,13 @@ func (p *pen) outline(l *look, boxes ...document.Box) {
 	p.op("Q")
 }
 
-// label draws a label: white print on the look's colour. text has letters, digits and spaces only.
+// bright reports whether black print stands out better than white one on a colour by so much that it is worth it: white on
+// it has less than three times its contrast (WCAG 2.2, 1.4.11; the luminance is that of sRGB, its curve taken for a square).
+func bright(c [3]float64) bool {
+	return 0.2126*c[0]*c[0]+0.7152*c[1]*c[1]+0.0722*c[2]*c[2] > 0.3
+}
+
+// label draws a label: white or black print on the look's colour. text has letters, digits and spaces only.
 func (p *pen) label(l *look, at document.Box, text string, size float64) {
 	p.fill(l, solid, at)
 	p.op("BT")

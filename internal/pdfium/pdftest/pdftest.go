@@ -33,6 +33,7 @@ type Builder struct {
 	signed    bool
 	tags      []*Tag // at the top of the structure tree
 	roles     string // entries of the role map
+	layers    []layer
 }
 
 type bookmark struct {
@@ -70,7 +71,8 @@ type Page struct {
 	fields        []field
 	streams       []attachment
 	compressed    bool
-	marked        []*Tag // by marked-content id
+	marked        []*Tag       // by marked-content id
+	layers        map[int]bool // those in use, by object number
 }
 
 // attachment is a further object of a page (a stream when it has data, else a dictionary), with its entry
@@ -90,7 +92,7 @@ type field struct {
 
 // Page adds an empty page of the given size in points.
 func (b *Builder) Page(width, height float64) *Page {
-	p := &Page{width: width, height: height}
+	p := &Page{width: width, height: height, layers: make(map[int]bool)}
 	b.pages = append(b.pages, p)
 	return p
 }
@@ -125,9 +127,9 @@ func (p *Page) Fill(x, y, width, height, red, green, blue float64) {
 	p.Raw(fmt.Sprintf("q %s rg %s re f Q", numbers(red, green, blue), numbers(x, y, width, height)))
 }
 
-// Image paints a 2 × 1 pixel picture over the rectangle with corner (x, y).
+// Image paints a 2 × 1 pixel picture, half gray and half white, over the rectangle with corner (x, y).
 func (p *Page) Image(x, y, width, height float64) {
-	p.Raw(fmt.Sprintf("q %s cm BI /W 2 /H 1 /CS /G /BPC 8 /F /AHx ID 00FF> EI Q", numbers(width, 0, 0, height, x, y)))
+	p.Raw(fmt.Sprintf("q %s cm BI /W 2 /H 1 /CS /G /BPC 8 /F /AHx ID 80FF> EI Q", numbers(width, 0, 0, height, x, y)))
 }
 
 // Picture paints img over the rectangle with corner (x, y), as a scanner's program would.
@@ -146,11 +148,14 @@ func (p *Page) Picture(x, y, width, height float64, img *image.Gray) {
 }
 
 // Form runs the given operators as a form XObject under matrix m.
-func (p *Page) Form(m [6]float64, operators string) {
+func (p *Page) Form(m [6]float64, operators string) { p.form(m, "", operators) }
+
+// form is Form with further entries of its dictionary.
+func (p *Page) form(m [6]float64, entries, operators string) {
 	name := fmt.Sprintf("/X%d", len(p.streams))
 	p.Raw(fmt.Sprintf("q %s cm %s Do Q", numbers(m[:]...), name))
 	p.streams = append(p.streams, attachment{
-		dict: formDict + " /Resources << " + fontResources() + " >>", data: operators,
+		dict: formDict + entries + " /Resources << " + fontResources() + " >>", data: operators,
 		category: "XObject", entry: name + " %d 0 R",
 	})
 }
@@ -169,11 +174,27 @@ func (p *Page) FormInForm(outer, inner [6]float64, operators string) {
 
 // Alpha shows what show adds to the page's content with the given opacity, 0 to 1.
 func (p *Page) Alpha(opacity float64, show func()) {
+	p.State(fmt.Sprintf("/ca %g /CA %g", opacity, opacity), show)
+}
+
+// State shows what show adds to the page's content with the given entries of a graphics state.
+func (p *Page) State(entries string, show func()) {
 	name := fmt.Sprintf("/G%d", len(p.streams))
-	p.streams = append(p.streams, attachment{dict: fmt.Sprintf("/Type /ExtGState /ca %g /CA %g", opacity, opacity), category: "ExtGState", entry: name + " %d 0 R"})
+	p.streams = append(p.streams, attachment{dict: "/Type /ExtGState " + entries, category: "ExtGState", entry: name + " %d 0 R"})
 	p.Raw("q " + name + " gs")
 	show()
 	p.Raw("Q")
+}
+
+// Shade fills a rectangle with corner (x, y) with an axial shading from left to right, between two colours.
+func (p *Page) Shade(x, y, width, height float64, left, right [3]float64) {
+	name := fmt.Sprintf("/S%d", len(p.streams))
+	p.streams = append(p.streams, attachment{
+		dict: fmt.Sprintf("/ShadingType 2 /ColorSpace /DeviceRGB /Coords [%s] /Function << /FunctionType 2 /Domain [0 1] /N 1 /C0 [%s] /C1 [%s] >>",
+			numbers(x, 0, x+width, 0), numbers(left[:]...), numbers(right[:]...)),
+		category: "Shading", entry: name + " %d 0 R",
+	})
+	p.Raw(fmt.Sprintf("q %s re W n %s sh Q", numbers(x, y, width, height), name))
 }
 
 // formDict begins every form's dictionary.
@@ -228,6 +249,7 @@ func (b *Builder) Bytes() []byte {
 	for _, name := range fonts {
 		w.object(w.reserve(), "<< /Type /Font /Subtype /Type1 /BaseFont /"+name+" /Encoding << /BaseEncoding /WinAnsiEncoding /Differences [ 1 /fi /fl /nameless ] >> >>")
 	}
+	b.writeLayers(w)
 	first := make([]int, len(b.pages))
 	var kids strings.Builder
 	for i := range b.pages {
@@ -242,7 +264,7 @@ func (b *Builder) Bytes() []byte {
 	if b.lang != "" {
 		root += " /Lang " + text(b.lang)
 	}
-	root += b.writeTags(w, first)
+	root += b.writeTags(w, first) + b.layerEntries()
 	if b.signed {
 		field := w.reserve()
 		w.object(field, "<< /FT /Sig /T (signature) /V << /Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [ 0 1 2 3 ] /Contents <00> >> >>")
@@ -295,6 +317,9 @@ func (p *Page) write(w *writer, self, parent, index int) {
 		if a.category != "" {
 			categories[a.category] += fmt.Sprintf(a.entry, previous) + " "
 		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.layers)) {
+		categories["Properties"] += fmt.Sprintf("/L%d %d 0 R ", id, id)
 	}
 	resources := fontResources()
 	for _, category := range slices.Sorted(maps.Keys(categories)) {

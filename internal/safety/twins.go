@@ -1,0 +1,46 @@
+package safety
+
+import "math"
+
+// twin is how near, in font sizes, the same character stands that can be seen: shadows and outlines print text twice.
+const twin = 0.3
+
+// findTwins notes which marked glyphs stand at their place a second time, to be seen: they hide nothing, and nobody needs
+// to hear of them.
+func (f *findings) findTwins() {
+	if f.reasons == nil {
+		return
+	}
+	type spot struct {
+		r    rune
+		x, y int32
+	}
+	c := f.content
+	at := func(i int) spot {
+		g := &c.Glyphs[i]
+		cell := func(v float64) int32 { return int32(math.Floor(min(max(v, -farthest), farthest))) }
+		return spot{g.Rune, cell(g.OriginX), cell(g.OriginY)}
+	}
+	shown := make(map[spot]bool, len(c.Glyphs))
+	for i := range c.Glyphs {
+		if f.reasons[i] == "" {
+			shown[at(i)] = true
+		}
+	}
+	f.silent = make([]bool, len(c.Glyphs))
+	for i := range c.Glyphs {
+		if f.reasons[i] == "" {
+			continue
+		}
+		s := at(i)
+		reach := int32(min(math.Ceil(twin*max(c.Glyphs[i].Size, 1)), 16))
+		for x := s.x - reach; x <= s.x+reach && !f.silent[i]; x++ {
+			for y := s.y - reach; y <= s.y+reach; y++ {
+				if shown[spot{s.r, x, y}] {
+					f.silent[i] = true
+					break
+				}
+			}
+		}
+	}
+}
