@@ -148,6 +148,9 @@ func (c *conversion) use(r *recognition, content *document.Content, s pageState)
 		return s
 	case r.text.Empty():
 		return s
+	case s.garbled && c.options.OCR != "force" && r.text.Confirms(textOf(content)):
+		s.garbled = false // odd, but what the page shows: names, codes, a test's nonsense
+		return s
 	}
 	f.recognised = append(f.recognised, n)
 	if s.garbled || s.illegible || c.options.OCR == "force" {
@@ -161,6 +164,16 @@ func (c *conversion) use(r *recognition, content *document.Content, s pageState)
 		return slices.ContainsFunc(content.Glyphs[:own], func(g document.Glyph) bool { return inside(g.Loose, b) })
 	})
 	return examine(content)
+}
+
+// textOf is all that a page's glyphs say, in their order.
+func textOf(c *document.Content) string {
+	var b strings.Builder
+	for i := range c.Glyphs {
+		b.WriteRune(c.Glyphs[i].Rune)
+		b.WriteString(c.Glyphs[i].Extra)
+	}
+	return b.String()
 }
 
 // inside reports whether the middle of b lies in around.

@@ -160,6 +160,52 @@ func ruled() []byte {
 	return b.Bytes()
 }
 
+func TestOCR_replaces_text_that_is_not_what_the_page_shows(t *testing.T) {
+	// Each letter is another one, as where a font's mapping to characters belongs to another font.
+	other := func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return 'a' + 'z' - r
+		}
+		return r
+	}
+	lines := []string{
+		"fonts that say other characters than", "they show look right on paper and give", "letters without any sense to programs", "that take the text out of the file: no", "language has such words, and only what",
+	}
+	b := pdftest.New()
+	p := b.Page(300, 300)
+	var garbled []string
+	for i, l := range lines {
+		garbled = append(garbled, strings.Map(other, l))
+		p.Text(20, 250-20*float64(i), 10, pdftest.Regular, garbled[i])
+	}
+	t.Run("by what is read there", func(t *testing.T) {
+		ocrtest.Install(t, "eng", read)
+		pages, warnings := textOf(t, newEngine(t, 1), b.Bytes())
+		if pages[0] != "read by recognition" {
+			t.Errorf("%q", pages)
+		}
+		wantWarning(t, warnings, "ocr_applied", []int{1})
+		wantNoWarning(t, warnings, "garbled_text")
+	})
+	t.Run("but not where it only looks so", func(t *testing.T) {
+		ocrtest.Install(t, "eng", ocrtest.HOCR(83, 170, 50, garbled...))
+		pages, warnings := textOf(t, newEngine(t, 1), b.Bytes())
+		if got := strings.Fields(strings.Join(pages, " ")); !slices.Equal(got, strings.Fields(strings.Join(garbled, " "))) {
+			t.Errorf("%q", pages)
+		}
+		wantNoWarning(t, warnings, "garbled_text", "ocr_applied")
+	})
+	t.Run("and stays where nothing can be read", func(t *testing.T) {
+		ocrtest.Uninstall(t)
+		pages, warnings := textOf(t, newEngine(t, 1), b.Bytes())
+		if !strings.Contains(pages[0], strings.Fields(garbled[0])[0]) {
+			t.Errorf("%q", pages)
+		}
+		wantWarning(t, warnings, "garbled_text", []int{1})
+		wantWarning(t, warnings, "ocr_unavailable", []int{1})
+	})
+}
+
 func TestOCR_off_reads_nothing(t *testing.T) {
 	p := ocrtest.Install(t, "eng", read)
 	pages, warnings := textOf(t, newEngine(t, 1), scans(1, nil), func(o *option.Options) { o.OCR = "off" })

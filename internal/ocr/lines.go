@@ -32,22 +32,25 @@ const (
 	sureLine = 60
 	// leastWord is what a word needs in other lines: of those with less one in three is right.
 	leastWord = 30
-	// leastMark is what parts of rules need anywhere, and marks and words of one or two letters in other lines.
+	// leastMark is what parts of rules need anywhere.
 	leastMark = 60
+	// leastShort is what a line needs that has no word of three letters or digits: letters that stand below each other, or
+	// that Tesseract sees in a pattern, have less; a page number has 95.
+	leastShort = 90
 )
 
 // dropNoise takes out of a line what is probably no text.
 func (l *line) dropNoise() {
 	const (
-		short = 2   // letters
+		short = 2   // letters and digits
 		tall  = 3.0 // times the size of the line: a frame, a bracket around lines
 	)
-	sum, letters := 0.0, 0
-	for _, w := range l.words {
-		sum += w.confidence * float64(w.letters)
-		letters += w.letters
+	mean, longest := l.confidence()
+	if longest == 0 || longest <= short && mean < leastShort {
+		l.words = nil
+		return
 	}
-	sure := letters > 0 && sum >= sureLine*float64(letters)
+	sure := mean >= sureLine
 	l.words = slices.DeleteFunc(l.words, func(w word) bool {
 		switch {
 		case w.box.Height() > tall*l.size:
@@ -55,10 +58,21 @@ func (l *line) dropNoise() {
 		case w.letters == 0 && strings.Trim(w.text, "|¦_") == "": // parts of rules
 			return w.confidence < leastMark || w.box.Height() > 1.3*l.size || w.box.Width() > l.size
 		case !sure && w.letters <= short:
-			return w.confidence < leastMark
+			return w.confidence < leastShort
 		}
 		return (!sure || w.letters == 0) && w.confidence < leastWord
 	})
+}
+
+// confidence is the mean of a line, by letters, and the most letters and digits that a word of it has.
+func (l *line) confidence() (mean float64, longest int) {
+	sum, letters := 0.0, 0
+	for _, w := range l.words {
+		sum += w.confidence * float64(w.letters)
+		letters += w.letters
+		longest = max(longest, w.letters)
+	}
+	return sum / float64(max(letters, 1)), longest
 }
 
 // bullet is what lists begin with.

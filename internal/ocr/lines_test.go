@@ -54,7 +54,8 @@ func TestDropNoise(t *testing.T) {
 		"drops rules that it takes for letters":        {"No. |/xxxxx Name", "No. Name"},
 		"keeps a bar between words":                    {"Home | News", "Home | News"},
 		"keeps short lines that it is sure of":         {"7", "7"},
-		"drops a line of marks that it is not sure of": {"_/x ~/x", ""},
+		"drops a line of marks":                       {"~ =", ""},
+		"drops letters below each other":              {"N/xxxxxxxx", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := typed(t, 100, 100, 20, c.in)

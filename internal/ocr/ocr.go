@@ -80,6 +80,29 @@ type Text struct {
 // Empty reports whether nothing was read.
 func (t *Text) Empty() bool { return len(t.lines) == 0 }
 
+// Confirms reports whether most of what was read is in a text that was said to be that of the page, in which white space
+// does not matter: then that text is right, for it is no chance that both say the same.
+func (t *Text) Confirms(said string) bool {
+	const (
+		telling = 4   // letters of a word that is not found in any text by chance
+		share   = 0.6 // of the letters of such words; Tesseract has one word in fifty wrong, garbled text all
+	)
+	said = strings.ToLower(strings.Join(strings.Fields(said), ""))
+	found, all := 0, 0
+	for _, l := range t.lines {
+		for _, w := range l.words {
+			if w.letters < telling || w.confidence < sureLine {
+				continue
+			}
+			all += w.letters
+			if strings.Contains(said, strings.ToLower(w.text)) {
+				found += w.letters
+			}
+		}
+	}
+	return all > 0 && float64(found) >= share*float64(all)
+}
+
 // Read recognises the text in a picture of a page, which has dpi pixels per inch, in languages that are installed. It
 // takes a second or two of one processor for a page of text, and the same again for each turn that it tries on pictures
 // whose text does not run from left to right. When ctx ends, so does the program, and the error is that of ctx.
