@@ -131,6 +131,44 @@ func TestTesseract_reads_a_letter_as_if_it_had_its_text(t *testing.T) {
 	}
 }
 
+func TestTesseract_finds_the_table_that_a_scan_draws(t *testing.T) {
+	needTesseract(t, "eng")
+	b := pdftest.New()
+	p := b.Page(500, 300)
+	p.Text(60, 260, 12, pdftest.Regular, "Passengers on the routes of the ferry in two years:")
+	rows := [][3]string{{"Route", "2024", "2025"}, {"Harbour", "236,900", "251,700"}, {"Island", "81,400", "98,200"}, {"Northern", "59,800", "62,400"}}
+	for i, row := range rows {
+		y := 220 - 24*float64(i)
+		p.Line(60, y+16, 420, y+16, 1)
+		for k, cell := range row {
+			p.Text(68+120*float64(k), y, 11, pdftest.Regular, cell)
+		}
+	}
+	p.Line(60, 140, 420, 140, 1)
+	for k := range 4 {
+		p.Line(60+120*float64(k), 140, 60+120*float64(k), 236, 1)
+	}
+	r := request(t, save(t, scanned(t, b.Bytes(), 0)), option.Markdown)
+	if _, err := newEngine(t, 1).Convert(within(t), r, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(r.OutDir, "out.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `Passengers on the routes of the ferry in two years:
+
+| Route | 2024 | 2025 |
+| --- | --- | --- |
+| Harbour | 236,900 | 251,700 |
+| Island | 81,400 | 98,200 |
+| Northern | 59,800 | 62,400 |
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestTesseract_reads_public_scans converts real scans and asks for the words that a person reads in them.
 func TestTesseract_reads_public_scans(t *testing.T) {
 	shared := os.Getenv("RAGIFY_SHARED")

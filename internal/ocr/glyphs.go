@@ -20,13 +20,15 @@ const black = 0x000000FF
 // point is a point's share of an inch.
 const point = 72
 
-// AppendTo adds what was read to the content of the page whose picture it was, as characters with the font FontName. skip,
+// AppendTo adds what was read to the content of the page whose picture it was, as characters with the font FontName, and
+// the rules of the picture. skip,
 // when not nil, says which places on the page are not wanted: each word is asked for.
 func (t *Text) AppendTo(c *document.Content, skip func(document.Box) bool) {
 	p := placer{text: t, into: c, skip: skip, scale: point / t.dpi, regular: -1, bold: -1}
 	for i := range t.lines {
 		p.line(&t.lines[i])
 	}
+	t.appendRules(c)
 }
 
 // Boxes are the places of the words on a page of the given size in points.

@@ -146,8 +146,8 @@ func (t *Text) straighten() {
 			slopes = append(slopes, weighted{l.slope, n})
 		}
 	}
-	angle := math.Atan(median(slopes))
-	sin, cos := math.Sincos(-angle)
+	t.angle = math.Atan(median(slopes))
+	sin, cos := math.Sincos(-t.angle)
 	x0, y0 := t.width/2, t.height/2
 	turn := func(x, y float64) (float64, float64) {
 		x, y = x-x0, y-y0

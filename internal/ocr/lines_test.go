@@ -46,16 +46,16 @@ func (l *line) String() string {
 func TestDropNoise(t *testing.T) {
 	// Confidences are strokes: xxx is 30.
 	for name, c := range map[string]struct{ in, want string }{
-		"keeps a doubtful word among sure ones":        {"the year 2O24/x was good", "the year 2O24 was good"},
-		"drops doubtful words of a doubtful line":      {"Lh/xx Hathaway/x margin/xxxx", "margin"},
-		"drops single letters of a doubtful line":      {"a/xxxx Br/xxxxx", ""},
-		"drops marks that it is not sure of":           {"the ~/x end", "the end"},
-		"keeps marks that it is sure of":               {"1999 – 2024", "1999 – 2024"},
-		"drops rules that it takes for letters":        {"No. |/xxxxx Name", "No. Name"},
-		"keeps a bar between words":                    {"Home | News", "Home | News"},
-		"keeps short lines that it is sure of":         {"7", "7"},
-		"drops a line of marks":                       {"~ =", ""},
-		"drops letters below each other":              {"N/xxxxxxxx", ""},
+		"keeps a doubtful word among sure ones":   {"the year 2O24/x was good", "the year 2O24 was good"},
+		"drops doubtful words of a doubtful line": {"Lh/xx Hathaway/x margin/xxxx", "margin"},
+		"drops single letters of a doubtful line": {"a/xxxx Br/xxxxx", ""},
+		"drops marks that it is not sure of":      {"the ~/x end", "the end"},
+		"keeps marks that it is sure of":          {"1999 – 2024", "1999 – 2024"},
+		"drops rules that it takes for letters":   {"No. |/xxxxx Name", "No. Name"},
+		"keeps a bar between words":               {"Home | News", "Home | News"},
+		"keeps short lines that it is sure of":    {"7", "7"},
+		"drops a line of marks":                   {"~ =", ""},
+		"drops letters below each other":          {"N/xxxxxxxx", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := typed(t, 100, 100, 20, c.in)

@@ -72,6 +72,8 @@ type Text struct {
 	// Quarter is how many clockwise quarter turns the text stands turned in the picture: 1 runs down, 2 is upside down.
 	Quarter int
 	lines   []line
+	angle   float64 // of the lines before they were straightened, in radians
+	rules   []rule  // of the picture as it was
 	width   float64 // pixels, of the picture turned upright
 	height  float64
 	dpi     float64
@@ -105,8 +107,9 @@ func (t *Text) Confirms(said string) bool {
 
 // Read recognises the text in a picture of a page, which has dpi pixels per inch, in languages that are installed. It
 // takes a second or two of one processor for a page of text, and the same again for each turn that it tries on pictures
-// whose text does not run from left to right. When ctx ends, so does the program, and the error is that of ctx.
+// whose text does not run from left to right. It paints over the rules in img. When ctx ends, so does the program, and the error is that of ctx.
 func (p *Program) Read(ctx context.Context, img *image.Gray, dpi float64, languages []string) (*Text, error) {
+	rules := takeRules(img, dpi)
 	best, err := p.readTurned(ctx, img, 0, dpi, languages)
 	if err != nil {
 		return nil, err
@@ -124,6 +127,7 @@ func (p *Program) Read(ctx context.Context, img *image.Gray, dpi float64, langua
 		}
 	}
 	best.clean()
+	best.rules = rules
 	return best, nil
 }
 
