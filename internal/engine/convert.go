@@ -32,6 +32,7 @@ type conversion struct {
 	// original is what the PDF formats add to, nil when none is asked for.
 	original   *original
 	recogniser *recogniser
+	faint      []document.Box // of the page that was read last, see faintPlaces
 	// tagging is what tagged-pdf has to know of the pages, nil when it is not asked for.
 	tagging *tagging
 }

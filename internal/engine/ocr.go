@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -133,8 +134,9 @@ func stampedScan(c *document.Content) bool {
 	return true
 }
 
-// use puts what was read on a page into its content, and notes what came of it.
-func (c *conversion) use(r *recognition, content *document.Content, s pageState) pageState {
+// use puts what was read on a page into its content, notes what came of it, and gives the state that the page is in then.
+func (c *conversion) use(h heldPage) pageState {
+	r, content, s := h.read, h.content, h.state
 	f, n := &c.found, content.Number
 	switch {
 	case r == nil:
@@ -153,14 +155,18 @@ func (c *conversion) use(r *recognition, content *document.Content, s pageState)
 		return s
 	}
 	f.recognised = append(f.recognised, n)
-	if s.garbled || s.illegible || c.options.OCR == "force" {
+	if s.textless || s.garbled || s.illegible || c.options.OCR == "force" {
 		content.Glyphs, content.Fonts = content.Glyphs[:0], content.Fonts[:0]
 	}
 	content.Structure = nil // it names parts of the page's own text
 	words := r.text.Boxes(content.Width, content.Height)
 	dropScans(content, words)
+	dropOutlines(content, words)
 	own := len(content.Glyphs)
 	r.text.AppendTo(content, func(b document.Box) bool {
+		if slices.ContainsFunc(h.faint, func(f document.Box) bool { return inside(b, f) }) {
+			return true
+		}
 		return slices.ContainsFunc(content.Glyphs[:own], func(g document.Glyph) bool { return inside(g.Loose, b) })
 	})
 	return examine(content)
@@ -182,14 +188,17 @@ func inside(b, around document.Box) bool {
 	return x > around.Left && x < around.Right && y > around.Top && y < around.Bottom
 }
 
-// dropScans takes the pictures and paths that are the text itself out of a page's content: scans of pages or parts of
-// them, and letters drawn as paths. The layout would take the text in them for labels.
+// dropScans takes the pictures that are the text itself out of a page's content: scans of pages or parts of them. The layout
+// would take the text in them for labels.
 func dropScans(c *document.Content, words []document.Box) {
 	const (
-		most  = 0.5 // of the page's area: a larger picture with words in it is a scan
-		dense = 0.2 // of a smaller picture's area that words cover: lines of text cover a third
-		near  = 1.0 // points, around a word: accents, tails
+		many  = 1000 // images: more are a pattern, or made to take time
+		most  = 0.5  // of the page's area: a larger picture with words in it is a scan
+		dense = 0.2  // of a smaller picture's area that words cover: lines of text cover a third
 	)
+	if len(c.Images) > many {
+		return
+	}
 	c.Images = slices.DeleteFunc(c.Images, func(i document.Image) bool {
 		covered := 0.0
 		for _, w := range words {
@@ -200,18 +209,16 @@ func dropScans(c *document.Content, words []document.Box) {
 		area := i.Box.Width() * i.Box.Height()
 		return covered > 0 && (area > most*c.Width*c.Height || covered > dense*area)
 	})
+}
+
+// dropOutlines takes the paths out of a page's content that are letters of words: text that was drawn as shapes would be a
+// chart to the layout. It sorts words. Its cost is that of paths in words times words on a line.
+func dropOutlines(c *document.Content, words []document.Box) {
+	const near = 1.0 // points, around a word: accents, tails
 	if len(c.Rules) == 0 {
 		return
 	}
-	slices.SortFunc(words, func(a, b document.Box) int {
-		if a.Top < b.Top {
-			return -1
-		}
-		if a.Top > b.Top {
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(words, func(a, b document.Box) int { return cmp.Compare(a.Top, b.Top) })
 	tallest := 0.0
 	for _, w := range words {
 		tallest = max(tallest, w.Height())
@@ -220,13 +227,8 @@ func dropScans(c *document.Content, words []document.Box) {
 		if r.Kind != document.RuleCurve {
 			return false
 		}
-		// Words that begin too far above end above, too.
-		first, _ := slices.BinarySearchFunc(words, r.Box.Top-tallest-near, func(w document.Box, y float64) int {
-			if w.Top < y {
-				return -1
-			}
-			return 1
-		})
+		// Words that begin farther above end above, too.
+		first, _ := slices.BinarySearchFunc(words, r.Box.Top-tallest-near, func(w document.Box, y float64) int { return cmp.Compare(w.Top, y) })
 		for _, w := range words[first:] {
 			if w.Top > r.Box.Top+near {
 				break

@@ -229,6 +229,34 @@ func TestOCR_force_replaces_the_text_of_every_page(t *testing.T) {
 	}
 }
 
+func TestOCR_does_not_read_what_a_reader_cannot_see(t *testing.T) {
+	// What the program reads is drawn at the same place, in the colour of the page but for one part in 255.
+	faint := func() []byte {
+		b := pdftest.New()
+		p := b.Page(300, 300)
+		p.Text(50, 250, 12, pdftest.Regular, "Everybody sees this line")
+		p.Raw("0.996 g")
+		p.Text(48, 147, 12, pdftest.Regular, "read by recognition")
+		p.Raw("0 g")
+		return b.Bytes()
+	}
+	for name, c := range map[string]struct {
+		off  []string
+		want string
+	}{
+		"":                      {nil, ""},
+		"unless it is asked to": {[]string{"hidden-text"}, "read by recognition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ocrtest.Install(t, "eng", read)
+			pages, _ := textOf(t, newEngine(t, 1), faint(), func(o *option.Options) { o.OCR, o.ContentSafetyOff = "force", c.off })
+			if pages[0] != c.want {
+				t.Errorf("%q", pages)
+			}
+		})
+	}
+}
+
 func TestOCR_that_is_not_installed(t *testing.T) {
 	mixed := scans(3, func(n int, p *pdftest.Page) {
 		if n == 2 {

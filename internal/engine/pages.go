@@ -25,6 +25,7 @@ type heldPage struct {
 	state   pageState
 	wanted  bool // recognition is wanted and was tried
 	read    *recognition
+	faint   []document.Box // where nothing is to be recognised
 }
 
 // Bounds of what waits for a page before it: mostHeld pages with mostWeight glyphs and paths, which take 200 bytes each.
@@ -43,7 +44,7 @@ func (q *intake) add(n int) error {
 	h := heldPage{content: content, state: state}
 	if q.c.wantsOCR(content, state) {
 		if q.c.recogniser.available(q.c.options.OCRLanguages) {
-			h.wanted, h.read = true, q.c.recognise(n)
+			h.wanted, h.read, h.faint = true, q.c.recognise(n), q.c.faint
 		} else {
 			q.c.found.unavailable = append(q.c.found.unavailable, n)
 		}
@@ -92,7 +93,7 @@ func (q *intake) pass() error {
 		if h.read != nil {
 			<-h.read.done
 		}
-		h.state = c.use(h.read, h.content, h.state)
+		h.state = c.use(h)
 	}
 	c.found.note(h.content.Number, h.state)
 	q.analyzer.Add(h.content)

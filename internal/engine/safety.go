@@ -19,12 +19,25 @@ func (c *conversion) screen(content *document.Content) error {
 		return c.file.Compare(content.Number, parts, whole, bare, without)
 	}
 	places, err := c.server.screener.Screen(content, on, paint)
+	c.faint = faintPlaces(places)
 	if len(places) > 0 {
 		c.found.hidden = append(c.found.hidden, content.Number)
 		room := maxPlaces - len(c.found.hiddenPlaces)
 		c.found.hiddenPlaces = append(c.found.hiddenPlaces, places[:min(room, len(places))]...)
 	}
 	return err
+}
+
+// faintPlaces are those of hidden text that a reader does not see, but that recognition might: it looks harder.
+func faintPlaces(places []document.Place) []document.Box {
+	var boxes []document.Box
+	for _, p := range places {
+		switch p.Reason {
+		case safety.LowContrast, safety.Transparent, safety.Tiny:
+			boxes = append(boxes, document.Box{Left: p.BBox[0], Top: p.BBox[1], Right: p.BBox[2], Bottom: p.BBox[3]})
+		}
+	}
+	return boxes
 }
 
 // screensOff reports whether the job asked to keep what a filter would take out.
