@@ -40,6 +40,7 @@ func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (
 	plain, full := option.Default(), option.Default()
 	full.TableMethod, full.MarkdownWithHTML, full.DetectStrikethrough = "cluster", true, true
 	full.IncludeHeaderFooter, full.KeepLineBreaks, full.UseStructTree = true, true, true
+	full.ImageOutput, full.ImageFormat = "external", "jpeg"
 	refused := 0
 	for _, path := range paths {
 		id, err := filepath.Rel(shared, path)
