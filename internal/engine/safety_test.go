@@ -114,6 +114,10 @@ func hiddenSights(shown, hidden pdftest.Layer) []sight {
 				p.Form([6]float64{1, 0, 0, 1, 0, 0}, "BT /F0 12 Tf 30 150 Td ("+injected+") Tj ET")
 			})
 		}, "hidden_layer"},
+		{"under an annotation", func(p *pdftest.Page) {
+			inject(p)
+			p.Annotate("Square", 20, 140, 260, 30, "/F 4", "0 0 0 rg 0 0 260 30 re f")
+		}, "covered"},
 		{"below the page", func(p *pdftest.Page) { p.Text(30, -20, 12, pdftest.Regular, injected) }, "off_page"},
 		{"cut off the page", func(p *pdftest.Page) { p.Crop(0, 170, 300, 300); inject(p) }, "off_page"},
 		{"half a point high", func(p *pdftest.Page) { p.Text(30, 150, 0.5, pdftest.Regular, injected) }, "tiny"},
@@ -194,9 +198,39 @@ func shownSights(shown pdftest.Layer) []sight {
 			p.Alpha(0.08, func() { p.TextMatrix([6]float64{0.8, 0.6, -0.6, 0.8, 60, 60}, 60, pdftest.Bold, legible) })
 		}},
 		{name: "a field", show: func(p *pdftest.Page) { p.Fill(20, 140, 260, 30, 1, 1, 1); p.Field(30, 145, 200, 20, legible) }},
+		{name: "a stamp", show: func(p *pdftest.Page) { p.Annotate("Stamp", 20, 140, 260, 30, "/F 4", stamped(legible)) }},
+		{name: "a stamp on a layer that is on", show: func(p *pdftest.Page) {
+			p.Annotate("Stamp", 20, 140, 260, 30, "/F 4 "+shown.Entry(), stamped(legible))
+		}},
+		{name: "within a frame drawn by an annotation", show: func(p *pdftest.Page) {
+			sayIt(p)
+			p.Annotate("Square", 20, 140, 260, 30, "/F 4", "1 0 0 RG 1 1 258 28 re S")
+		}},
 		{name: "oblique", show: func(p *pdftest.Page) {
 			p.TextMatrix([6]float64{0.8, 0.6, -0.6, 0.8, 60, 60}, 12, pdftest.Regular, legible)
 		}},
+	}
+}
+
+// stamped are the operators of a stamp.
+func stamped(s string) string { return "BT /F0 12 Tf 10 10 Td (" + s + ") Tj ET" }
+
+// Annotations that are not shown are no part of the page, whatever the filters.
+func TestSafety_annotations_that_are_not_shown(t *testing.T) {
+	b := pdftest.New()
+	for _, entries := range []string{"/F 2", "/F 32", "/F 36"} {
+		p := b.Page(300, 300)
+		p.Text(30, 250, 12, pdftest.Regular, "Plain text")
+		p.Annotate("Stamp", 20, 140, 260, 30, entries, stamped(injected))
+	}
+	p := b.Page(300, 300) // one that is shown does not bring up the others
+	p.Text(30, 250, 12, pdftest.Regular, "Plain text")
+	p.Annotate("Stamp", 20, 140, 260, 30, "/F 32", stamped(injected))
+	p.Annotate("Stamp", 20, 40, 260, 30, "/F 4", stamped("Approved"))
+	pages, _ := textOf(t, newEngine(t, 1), b.Bytes(), func(o *option.Options) { o.IncludeHeaderFooter = true })
+	want := []string{"Plain text", "Plain text", "Plain text", "Plain text\n\nApproved"}
+	if diff := cmp.Diff(want, pages); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -55,7 +55,7 @@ func (f *File) content(n int, into *document.Content, structured bool) (err erro
 	if structured {
 		into.Structure = f.readStructure(page, g)
 	}
-	if page, into.Flattened, err = f.flatten(n, page); err != nil {
+	if page, err = f.flatten(n, page, g, into); err != nil {
 		return err
 	}
 
@@ -78,41 +78,6 @@ func (f *File) loadPage(n int) (uint64, error) {
 			Because(errors.Join(errors.New("PDFium cannot load the page"), f.inst.readErr))
 	}
 	return page, nil
-}
-
-// The types of annotations whose appearance is text that belongs to the page.
-const (
-	annotFreeText = 3
-	annotStamp    = 13
-	annotWidget   = 20 // a form field
-)
-
-// maxAnnotations bounds the annotations looked at on a page.
-const maxAnnotations = 10_000
-
-// flatten makes form fields, stamps and free text part of the page's content, for a reader sees no
-// difference; PDFium does not count them as text otherwise. It changes the file in memory, not on disk, and
-// takes the annotations off the page. It gives the page to go on with, which was loaded anew where something was written.
-func (f *File) flatten(n int, page uint64) (_ uint64, written bool, err error) {
-	i := f.inst
-	for k, count := 0, min(i.num(fnPageGetAnnotCount, page), maxAnnotations); k < count && !written; k++ {
-		annot := i.ptr(fnPageGetAnnot, page, uint64(k))
-		if annot == 0 {
-			continue
-		}
-		switch i.num(fnAnnotGetSubtype, annot) {
-		case annotFreeText, annotStamp, annotWidget:
-			written = true
-		}
-		i.call(fnPageCloseAnnot, annot)
-	}
-	const asOnScreen, done = 0, 1
-	if !written || i.num(fnPageFlatten, page, asOnScreen) != done {
-		return page, false, f.crashed()
-	}
-	i.call(fnClosePage, page)
-	page, err = f.loadPage(n)
-	return page, true, err
 }
 
 // textObject is what all glyphs of a PDF text object have in common.

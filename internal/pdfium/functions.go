@@ -81,6 +81,9 @@ const (
 	fnPageGetAnnot
 	fnPageCloseAnnot
 	fnAnnotGetSubtype
+	fnAnnotGetFlags
+	fnAnnotSetFlags
+	fnAnnotGetRect
 	fnPageFlatten
 
 	fnPageObjCountMarks
@@ -200,6 +203,9 @@ var functionNames = [numFunctions]string{
 	fnPageGetAnnot:      "FPDFPage_GetAnnot",
 	fnPageCloseAnnot:    "FPDFPage_CloseAnnot",
 	fnAnnotGetSubtype:   "FPDFAnnot_GetSubtype",
+	fnAnnotGetFlags:     "FPDFAnnot_GetFlags",
+	fnAnnotSetFlags:     "FPDFAnnot_SetFlags",
+	fnAnnotGetRect:      "FPDFAnnot_GetRect",
 	fnPageFlatten:       "FPDFPage_Flatten",
 
 	fnPageObjCountMarks:                    "FPDFPageObj_CountMarks",

@@ -46,7 +46,7 @@ func (f *File) View(n int) (v *View, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if page, _, err = f.flatten(n, page); err != nil {
+	if page, err = f.flatten(n, page, f.inst.readGeometry(page), &document.Content{}); err != nil {
 		return nil, err
 	}
 	v = &View{file: f, page: page, geometry: f.inst.readGeometry(page)}

@@ -19,6 +19,7 @@ const (
 	leastScale  = 0.5 // pixels per point
 	mostScale   = 8.0
 	mostPixels  = 4_000_000 // of all parts of a page, 16 MB
+	mostSide    = 8000.0    // pixels
 )
 
 // mostParts bounds the parts of a page that are painted one by one.
@@ -155,7 +156,7 @@ func (j *judge) parts(asked []*run, em float64) (parts []part, in []int) {
 	for i, r := range asked {
 		b := r.box
 		b = document.Box{Left: b.Left - margin, Top: b.Top - margin, Right: b.Right + margin, Bottom: b.Bottom + margin}.Intersect(page)
-		if b.Empty() {
+		if !(b.Width() > 0 && b.Height() > 0) { // also what is no number
 			in[i] = -1
 			continue
 		}
@@ -180,10 +181,10 @@ func (j *judge) parts(asked []*run, em float64) (parts []part, in []int) {
 	for _, p := range parts {
 		total += size(p.box) * p.scale * p.scale
 	}
-	if total > mostPixels {
-		for i := range parts {
-			parts[i].scale *= math.Sqrt(mostPixels / total)
-		}
+	less := min(math.Sqrt(mostPixels/max(total, 1)), 1)
+	for i := range parts {
+		p := &parts[i]
+		p.scale = min(p.scale*less, mostSide/max(p.box.Width(), p.box.Height()))
 	}
 	return parts, in
 }

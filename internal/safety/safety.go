@@ -9,6 +9,7 @@ package safety
 
 import (
 	"image"
+	"math"
 	"slices"
 	"unicode"
 
@@ -195,6 +196,13 @@ func sameLine(a, b *document.Glyph) bool {
 }
 
 func sides(b document.Box) [4]float64 {
-	in := func(v float64) float64 { return min(max(v, -farthest), farthest) }
-	return [4]float64{in(b.Left), in(b.Top), in(b.Right), in(b.Bottom)}
+	return [4]float64{bounded(b.Left), bounded(b.Top), bounded(b.Right), bounded(b.Bottom)}
+}
+
+// bounded is a coordinate that can be told: not farther than farthest, and a number.
+func bounded(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return min(max(v, -farthest), farthest)
 }

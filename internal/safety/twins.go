@@ -18,8 +18,7 @@ func (f *findings) findTwins() {
 	c := f.content
 	at := func(i int) spot {
 		g := &c.Glyphs[i]
-		cell := func(v float64) int32 { return int32(math.Floor(min(max(v, -farthest), farthest))) }
-		return spot{g.Rune, cell(g.OriginX), cell(g.OriginY)}
+		return spot{g.Rune, int32(math.Floor(bounded(g.OriginX))), int32(math.Floor(bounded(g.OriginY)))}
 	}
 	shown := make(map[spot]bool, len(c.Glyphs))
 	for i := range c.Glyphs {
@@ -33,7 +32,7 @@ func (f *findings) findTwins() {
 			continue
 		}
 		s := at(i)
-		reach := int32(min(math.Ceil(twin*max(c.Glyphs[i].Size, 1)), 16))
+		reach := int32(min(math.Ceil(twin*max(bounded(c.Glyphs[i].Size), 1)), 6))
 		for x := s.x - reach; x <= s.x+reach && !f.silent[i]; x++ {
 			for y := s.y - reach; y <= s.y+reach; y++ {
 				if shown[spot{s.r, x, y}] {

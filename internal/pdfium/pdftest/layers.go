@@ -26,7 +26,7 @@ func (p *Page) OnLayer(l Layer, show func()) {
 
 // FormOnLayer runs the given operators as a form XObject that is on a layer itself.
 func (p *Page) FormOnLayer(l Layer, operators string) {
-	p.form([6]float64{1, 0, 0, 1, 0, 0}, fmt.Sprintf(" /OC %d 0 R", l.id), operators)
+	p.form([6]float64{1, 0, 0, 1, 0, 0}, " "+l.Entry(), operators)
 }
 
 // writeLayers adds the groups, right after the fonts.

@@ -69,6 +69,7 @@ type Page struct {
 	content       strings.Builder
 	links         []link
 	fields        []field
+	annotations   []annotation
 	streams       []attachment
 	compressed    bool
 	marked        []*Tag       // by marked-content id
@@ -83,6 +84,12 @@ type attachment struct{ dict, data, category, entry string }
 type link struct {
 	left, bottom, right, top float64
 	uri                      string
+}
+
+type annotation struct {
+	subtype             string
+	x, y, width, height float64
+	entries, operators  string
 }
 
 type field struct {
@@ -209,6 +216,15 @@ func (p *Page) Link(left, bottom, right, top float64, uri string) {
 func (p *Page) Field(x, y, width, height float64, value string) {
 	p.fields = append(p.fields, field{x, y, width, height, value})
 }
+
+// Annotate adds an annotation of a type over the rectangle with corner (x, y), with further entries, that looks as the
+// operators paint it in coordinates of its own.
+func (p *Page) Annotate(subtype string, x, y, width, height float64, entries, operators string) {
+	p.annotations = append(p.annotations, annotation{subtype, x, y, width, height, entries, operators})
+}
+
+// Entry is the entry by which an annotation is on a layer.
+func (l Layer) Entry() string { return fmt.Sprintf("/OC %d 0 R", l.id) }
 
 // Rotate sets /Rotate: clockwise degrees, a multiple of 90.
 func (p *Page) Rotate(degrees int) { p.rotate = degrees }
@@ -338,6 +354,13 @@ func (p *Page) write(w *writer, self, parent, index int) {
 		id := w.reserve()
 		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /F 4 /T %s /V %s /Rect [%s] /AP << /N %d 0 R >> >>",
 			text(fmt.Sprint("field", id)), text(d.value), numbers(d.x, d.y, d.x+d.width, d.y+d.height), look))
+		fmt.Fprintf(&annots, "%d 0 R ", id)
+	}
+	for _, a := range p.annotations {
+		look := w.stream(fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [0 0 %s] /Resources << %s >>", numbers(a.width, a.height), fontResources()), a.operators)
+		id := w.reserve()
+		w.object(id, fmt.Sprintf("<< /Type /Annot /Subtype /%s /Rect [%s] /AP << /N %d 0 R >> %s >>",
+			a.subtype, numbers(a.x, a.y, a.x+a.width, a.y+a.height), look, a.entries))
 		fmt.Fprintf(&annots, "%d 0 R ", id)
 	}
 	var box strings.Builder
