@@ -17,7 +17,8 @@ import (
 
 // formatSection converts all documents of a folder of shared test data, with the default options and with everything
 // switched on, reads the outputs with other people's parsers and compares what these see: blocks and text of the
-// Markdown, structure, anchors, blocks and text of the HTML, and the JSON's schema. A document's value is the share of
+// Markdown, structure, anchors, blocks and text of the HTML, the JSON's schema, the chunks' rules, and whether the
+// annotated PDF opens as a sound file with all its pages. A document's value is the share of
 // its conversions that are read as they are meant; documents that cannot be opened are left out. The error is
 // errAbsent where there are no documents.
 func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (section, error) {
@@ -73,16 +74,23 @@ func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (
 }
 
 func checkDocument(ctx context.Context, e *engine.Engine, path, temp string, o option.Options) error {
-	o.Format = []option.Format{option.Markdown, option.HTML, option.JSON}
+	o.Format = []option.Format{option.Markdown, option.HTML, option.JSON, option.Chunks, option.AnnotatedPDF}
 	result, err := e.Convert(ctx, engine.Request{Source: path, OutDir: temp, Stem: "checked", Options: o}, nil)
 	if err != nil {
 		return err
 	}
 	var files exporttest.Outputs
-	for i, to := range []*[]byte{&files.Markdown, &files.HTML, &files.JSON} {
+	for i, to := range []*[]byte{&files.Markdown, &files.HTML, &files.JSON, &files.Chunks} {
 		if *to, err = os.ReadFile(filepath.Join(temp, result.Outputs[i].Name)); err != nil {
 			return err
 		}
 	}
-	return exporttest.CheckOutputs(files, o)
+	annotated, err := e.Inspect(ctx, filepath.Join(temp, result.Outputs[4].Name), "", false)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the annotated PDF does not open: %s", fault.From(err).Message)
+	case annotated.Pages != result.Pages || len(annotated.Warnings) > 0:
+		err = fmt.Errorf("the annotated PDF has %d pages of %d, warnings %v", annotated.Pages, result.Pages, annotated.Warnings)
+	}
+	return errors.Join(err, exporttest.CheckOutputs(files, o))
 }

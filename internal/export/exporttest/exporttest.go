@@ -18,7 +18,7 @@ import (
 )
 
 // Outputs are the files of one document, made with the default separators.
-type Outputs struct{ Markdown, HTML, JSON []byte }
+type Outputs struct{ Markdown, HTML, JSON, Chunks []byte }
 
 // Check writes d with the given options and checks the outputs against it. Page separators are set to their defaults,
 // since they may say anything.
@@ -34,8 +34,8 @@ func Check(d *document.Document, o option.Options) error {
 	return errors.Join(checkMarkdown(files[0].Bytes(), d, o), checkHTML(files[1].Bytes(), d, o), checkJSON(files[2].Bytes()), CheckChunks(d, o))
 }
 
-// CheckOutputs checks the files of a document against one another: the JSON against its schema, the others against
-// the JSON. o is what they were made with.
+// CheckOutputs checks the files of a document against one another: the JSON and the chunks against their schemas, the
+// others against the JSON. o is what they were made with.
 func CheckOutputs(files Outputs, o option.Options) error {
 	if err := checkJSON(files.JSON); err != nil {
 		return err
@@ -44,7 +44,8 @@ func CheckOutputs(files Outputs, o option.Options) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkMarkdown(files.Markdown, d, o), checkHTML(files.HTML, d, o))
+	_, err = ReadChunks(files.Chunks, o)
+	return errors.Join(checkMarkdown(files.Markdown, d, o), checkHTML(files.HTML, d, o), err)
 }
 
 // checkJSON validates JSON against the schema of the format.
