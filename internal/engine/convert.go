@@ -131,9 +131,6 @@ func (c *conversion) readPage(n int, into *document.Content) (pageState, error) 
 	if err := c.screen(into); err != nil {
 		return pageState{}, err
 	}
-	if err := c.tagging.read(c.file, into); err != nil {
-		return pageState{}, err
-	}
 	if texts := altTexts(into); texts != nil && wantsPictures(&c.options) {
 		c.altTexts[n] = texts
 	}

@@ -96,6 +96,9 @@ func (q *intake) pass() error {
 		h.state = c.use(h)
 	}
 	c.found.note(h.content.Number, h.state)
+	if err := c.tagging.complete(c.file, h.content); err != nil {
+		return err
+	}
 	q.analyzer.Add(h.content)
 	if err := c.drawer.page(h.content.Number); err != nil {
 		return err

@@ -55,13 +55,29 @@ func (t *tagging) count(c *document.Content) {
 	t.pages = append(t.pages, page)
 }
 
-// read notes the pictures that are left of the page that was counted last, and the text on its links.
-func (t *tagging) read(file *pdfium.File, c *document.Content) error {
+// complete notes what is left of a page that was counted, as it goes into the layout: its pictures, the text on its links,
+// and words that were read from its picture.
+func (t *tagging) complete(file *pdfium.File, c *document.Content) error {
 	if t == nil {
 		return nil
 	}
-	page := &t.pages[len(t.pages)-1]
+	at, counted := slices.BinarySearchFunc(t.pages, c.Number, func(p stamp.PageText, n int) int { return p.Number - n })
+	if !counted {
+		return nil // a damaged page
+	}
+	page := &t.pages[at]
 	page.Images = slices.Clone(c.Images)
+	for i := range c.Glyphs {
+		g := &c.Glyphs[i]
+		if g.Object >= 0 {
+			continue
+		}
+		g.Index = int32(len(page.Recognised))
+		page.Recognised = append(page.Recognised, stamp.Letter{
+			Text: string(g.Rune) + g.Extra, X: g.OriginX, Y: g.OriginY, Size: g.Size, Angle: g.Angle,
+			Width: advance(g),
+		})
+	}
 	boxes, err := file.LinkBoxes(c.Number)
 	if errors.Is(err, errDamagedPage) {
 		return nil
@@ -76,6 +92,14 @@ func (t *tagging) read(file *pdfium.File, c *document.Content) error {
 		}
 	}
 	return nil
+}
+
+// advance is how far a glyph takes its line, in points.
+func advance(g *document.Glyph) float64 {
+	if int(g.Angle)%180 == 90 {
+		return g.Loose.Height()
+	}
+	return g.Loose.Width()
 }
 
 // glyphsIn gives the glyphs whose middle lies in a box.

@@ -44,6 +44,8 @@ type claims struct {
 	text   *PageText
 	texts  [][]claim
 	images []*slot
+	// recognised are claims for letters of PageText.Recognised, in the order of the document.
+	recognised []claim
 }
 
 func newClaims(p *PageText) *claims {
@@ -53,6 +55,10 @@ func newClaims(p *PageText) *claims {
 // add gives spans to a slot, in reading order.
 func (c *claims) add(s *slot, spans []document.Span) {
 	for _, span := range spans {
+		if n := int32(len(c.text.Recognised)); span.Object < 0 && span.From >= 0 && span.From < span.To && span.To <= n {
+			c.recognised = append(c.recognised, claim{s, span.From, span.To, s.next})
+			s.next++
+		}
 		if span.Object < 0 || int(span.Object) >= len(c.texts) {
 			continue
 		}

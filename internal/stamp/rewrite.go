@@ -338,7 +338,7 @@ func (r *rewriter) copyForm(it *item, text, image int32) (string, error) {
 		delete(d, "StructParents")
 	}
 	if w.names != nil {
-		if d["Resources"], err = withObjects(base, inner.resources, w.names); err != nil {
+		if d["Resources"], err = with(base, inner.resources, "XObject", w.names); err != nil {
 			return "", err
 		}
 	}
@@ -359,17 +359,17 @@ func (r *rewriter) copyForm(it *item, text, image int32) (string, error) {
 	}
 }
 
-// withObjects is a resource dictionary with more XObjects.
-func withObjects(b *Base, resources, more types.Dict) (types.Dict, error) {
-	objects, err := b.Dict(resources["XObject"])
+// with is a resource dictionary with more entries of a category.
+func with(b *Base, resources types.Dict, category string, more types.Dict) (types.Dict, error) {
+	old, err := b.Dict(resources[category])
 	if err != nil {
 		return nil, err
 	}
-	all := make(types.Dict, len(objects)+len(more))
-	maps.Copy(all, objects)
+	all := make(types.Dict, len(old)+len(more))
+	maps.Copy(all, old)
 	maps.Copy(all, more)
 	out := make(types.Dict, len(resources)+1)
 	maps.Copy(out, resources)
-	out["XObject"] = all
+	out[category] = all
 	return out, nil
 }

@@ -59,11 +59,12 @@ type contentStream struct {
 // A scanner reads the content streams of one page.
 type scanner struct {
 	base      *Base
-	resources types.Dict         // of the page, for what a form does not have itself
-	language  string             // of the document, as strings are written: (en)
-	forms     map[int]formCounts // of the file: those with resources of their own
-	own       map[int]formCounts // of the page: those without
-	active    map[int]bool       // forms being read: one in itself paints nothing
+	resources types.Dict                  // of the page, for what a form does not have itself
+	language  string                      // of the document, as strings are written: (en)
+	forms     map[int]formCounts          // of the file: those with resources of their own
+	own       map[int]formCounts          // of the page: those without
+	widths    map[types.IndirectRef]uint8 // of the codes of the file's fonts
+	active    map[int]bool                // forms being read: one in itself paints nothing
 	items     int
 	decoded   int // bytes
 }
@@ -77,7 +78,7 @@ type fontState struct {
 // scan finds the items of a stream. The i-th item that shows text is PDFium's i-th text object: it makes one of each
 // string or array of strings that is not empty, once a font is set.
 func (s *scanner) scan(data []byte, resources types.Dict, depth int) (*contentStream, error) {
-	c := &contentScan{scanner: s, depth: depth, path: -1, stream: &contentStream{data: data, resources: resources}}
+	c := &contentScan{scanner: s, depth: depth, path: -1, fonts: make(map[string]fontState), stream: &contentStream{data: data, resources: resources}}
 	t := tokenizer{data: data}
 	for op, ok := t.next(); ok; op, ok = t.next() {
 		if err := c.operation(op); err != nil {
@@ -96,6 +97,7 @@ type contentScan struct {
 	saved  []fontState
 	marks  []itemKind // the ends of open marked content
 	path   int        // where the path at hand begins, -1 for none
+	fonts  map[string]fontState
 }
 
 func (c *contentScan) operation(op operation) error {
@@ -224,15 +226,28 @@ func (c *contentScan) setFont(op operation) error {
 	if !ok {
 		name = ""
 	}
+	if f, ok := c.fonts[name]; ok {
+		c.font = f
+		return nil
+	}
 	o, err := c.resource("Font", name)
 	if err != nil {
 		return err
 	}
-	d, err := c.base.Dict(o)
-	if err != nil {
-		return err
+	ref, isRef := o.(types.IndirectRef)
+	width, known := c.widths[ref]
+	if !isRef || !known {
+		d, err := c.base.Dict(o)
+		if err != nil {
+			return err
+		}
+		width = codeWidth(c.base, d)
 	}
-	c.font = fontState{set: true, width: codeWidth(c.base, d)}
+	if isRef {
+		c.widths[ref] = width
+	}
+	c.font = fontState{set: true, width: width}
+	c.fonts[name] = c.font
 	return nil
 }
 

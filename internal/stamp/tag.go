@@ -23,6 +23,15 @@ type PageText struct {
 	Codes           []uint32         // of the glyphs of all text objects, see document.Glyph
 	Images          []document.Image // Element.Image counts them from 1
 	Links           []LinkText
+	// Recognised are the letters that were read from the page's picture. Spans of object -1 count them.
+	Recognised []Letter
+}
+
+// A Letter is one that the page shows in a picture: where its line goes on from (X, Y) on its baseline, in points from the
+// top left, in direction Angle (degrees, clockwise) by Width.
+type Letter struct {
+	Text                     string
+	X, Y, Width, Size, Angle float64
 }
 
 // GlyphCount is how much text a text object shows.
@@ -56,7 +65,7 @@ func Tag(out io.Writer, b *Base, d *document.Document, texts []PageText) (Tagged
 	if err != nil {
 		return Tagged{}, err
 	}
-	t := &tagger{base: b, writer: w, document: d, forms: make(map[int]formCounts), root: w.Reserve(), top: w.Reserve(), parents: firstParent}
+	t := &tagger{base: b, writer: w, document: d, forms: make(map[int]formCounts), widths: make(map[types.IndirectRef]uint8), root: w.Reserve(), top: w.Reserve(), parents: firstParent}
 	catalogRef, catalog, err := b.Catalog()
 	if err != nil {
 		return Tagged{}, err
@@ -95,6 +104,7 @@ type tagger struct {
 	writer   *Writer
 	document *document.Document
 	forms    map[int]formCounts
+	widths   map[types.IndirectRef]uint8
 	language string            // of the catalogue, as it is written there; "" for none
 	root     types.IndirectRef // the structure tree's root
 	top      types.IndirectRef // its only kid, the element Document
@@ -102,7 +112,8 @@ type tagger struct {
 	parents  int               // the next key of the parent tree
 	entries  []parentEntry     // of the parent tree
 	ids      []namedElement
-	headings []int // levels of the headings that the next one may stand below, from the outermost
+	headings []int              // levels of the headings that the next one may stand below, from the outermost
+	font     *types.IndirectRef // of recognised text, nil before it is needed
 	done     Tagged
 }
 
@@ -154,7 +165,7 @@ func (t *tagger) page(from *document.Page, text *PageText) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &scanner{base: t.base, resources: page.Resources, language: t.language, forms: t.forms, own: make(map[int]formCounts), active: make(map[int]bool)}
+	s := &scanner{base: t.base, resources: page.Resources, language: t.language, forms: t.forms, widths: t.widths, own: make(map[int]formCounts), active: make(map[int]bool)}
 	stream, err := s.scan(data, page.Resources, 0)
 	if err != nil {
 		return err
@@ -176,11 +187,20 @@ func (t *tagger) page(from *document.Page, text *PageText) (err error) {
 		t.headings = headings
 		return err
 	}
-	d := maps.Clone(page.Dict)
+	d, resources := maps.Clone(page.Dict), page.Resources
 	if r.names != nil {
-		if d["Resources"], err = withObjects(t.base, page.Resources, r.names); err != nil {
+		if resources, err = with(t.base, resources, "XObject", r.names); err != nil {
 			return err
 		}
+	}
+	if len(p.claims.recognised) > 0 {
+		out = p.addText(out, stream.items)
+		if resources, err = with(t.base, resources, "Font", types.Dict{textFont: t.textFont()}); err != nil {
+			return err
+		}
+	}
+	if resources != nil {
+		d["Resources"] = resources
 	}
 	p.finish(d, out)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
 // operations lists the operations of a stream: their operands, as they stand there, and operators.
@@ -98,7 +99,7 @@ func FuzzRewrite(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		s := &scanner{base: &Base{}, forms: map[int]formCounts{}, own: map[int]formCounts{}, active: map[int]bool{}}
+		s := &scanner{base: &Base{}, forms: map[int]formCounts{}, own: map[int]formCounts{}, widths: map[types.IndirectRef]uint8{}, active: map[int]bool{}}
 		stream, err := s.scan(content, nil, 0)
 		if err != nil {
 			return
