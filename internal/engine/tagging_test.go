@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/ocr/ocrtest"
 	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
 	"github.com/ragify/ragify/internal/stamp/stamptest"
@@ -307,5 +308,15 @@ func TestConvert_tagged_pdf_annotations(t *testing.T) {
 		if !strings.Contains(compact, want) {
 			t.Errorf("no %s", want)
 		}
+	}
+}
+
+// TestConvert_tagged_pdf_of_a_scan checks that what was read from a picture is text below the tags, and changes no pixel.
+func TestConvert_tagged_pdf_of_a_scan(t *testing.T) {
+	ocrtest.Install(t, "eng", read)
+	reading, _ := tag(t, newEngine(t, 1), newTagReader(t), scans(2, nil), nil)
+	want := "Document\n  P\n    \"read by recognition\"\n"
+	if diff := cmp.Diff([]string{want, want}, reading.Tags); diff != "" {
+		t.Error(diff)
 	}
 }
