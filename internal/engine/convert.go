@@ -85,7 +85,7 @@ func (s *server) convert(ctx context.Context, file *pdfium.File, r request) (res
 	if result.Outputs, err = c.archive(album, result.Outputs); err != nil {
 		return Result{}, err
 	}
-	result.Warnings = bounded(doc.Warnings)
+	result.Warnings, result.OCRError = bounded(doc.Warnings), c.found.ocrError
 	return result, c.drawer.finish(doc)
 }
 

@@ -212,6 +212,9 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 	if resp.Result == nil {
 		return Result{}, errUnexpected
 	}
+	if resp.Result.OCRError != "" {
+		e.log.Warn("pages could not be recognised", "error", resp.Result.OCRError)
+	}
 	return *resp.Result, nil
 }
 

@@ -9,6 +9,7 @@ type findings struct {
 	// Of recognition: read from their picture, meant to be but Tesseract or the languages are not there, took too
 	// long, failed.
 	recognised, unavailable, slow, unread []int
+	ocrError                              string // of the first one that failed
 
 	hidden       []int            // pages from which hidden text was taken
 	hiddenPlaces []document.Place // where, but for those that are too many

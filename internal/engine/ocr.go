@@ -147,6 +147,9 @@ func (c *conversion) use(h heldPage) pageState {
 		return s
 	case r.err != nil:
 		f.unread = append(f.unread, n)
+		if f.ocrError == "" {
+			f.ocrError = r.err.Error()
+		}
 		return s
 	case r.text.Empty():
 		return s

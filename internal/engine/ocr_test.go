@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -326,8 +327,13 @@ func TestOCR_deadlines(t *testing.T) {
 	})
 	t.Run("a program that fails fails the page only", func(t *testing.T) {
 		ocrtest.Install(t, "eng", ocrtest.Crash)
-		_, warnings := textOf(t, newEngine(t, 1), scans(2, nil))
+		var log lockedBuffer
+		e := newEngine(t, 1, func(c *engine.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		_, warnings := textOf(t, e, scans(2, nil))
 		wantWarning(t, warnings, "ocr_failed", []int{1, 2})
+		if strings.Count(log.String(), "it does not work") != 1 {
+			t.Errorf("the log does not say why, once: %s", log.String())
+		}
 	})
 	t.Run("the deadline of the job ends the program as well", func(t *testing.T) {
 		p := ocrtest.Install(t, "eng", ocrtest.Hang)

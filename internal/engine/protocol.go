@@ -180,4 +180,6 @@ type Result struct {
 	Pages    int                `json:"pages"`   // in the file, selected or not
 	Outputs  []Output           `json:"outputs"` // one per format, in the order of the options
 	Warnings []document.Warning `json:"warnings"`
+	// OCRError is why the first of the pages that could not be recognised could not, for the log; "" when all could.
+	OCRError string `json:"ocr_error,omitempty"`
 }
