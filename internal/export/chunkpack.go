@@ -193,10 +193,11 @@ func (p *packer) repeat(start, at int) repetition {
 			gap = b.gap(p.pieces[at].unit)
 		}
 	}
-	if from < at {
+	for ; from < at; from++ { // the marks of lists around them add to the cost
 		text := p.text(from, at)
-		n := p.tokens.count(text)
-		return repetition{text, gap, n, func(add func(place)) { p.places(from, at, add) }}
+		if n := p.tokens.count(text); n <= p.overlap {
+			return repetition{text, gap, n, func(add func(place)) { p.places(from, at, add) }}
+		}
 	}
 	b, ok := p.pieces[at-1].block.(*textBlock)
 	if !ok {
