@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,6 +130,11 @@ func TestWarningCodes_of_the_code_are_described(t *testing.T) {
 		}
 		if !strings.Contains(description, "`"+code+"`") {
 			t.Errorf("openapi.yaml does not have %s", code)
+		}
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` ").FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains(used, row[1]) {
+			t.Errorf("docs/warnings.md has %s, which nothing uses", row[1])
 		}
 	}
 }

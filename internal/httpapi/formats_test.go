@@ -226,15 +226,27 @@ func optionCases() map[string]optionCase {
 	personal := page(func(p *pdftest.Page) {
 		p.Text(72, 700, 11, pdftest.Regular, "Write to ada@example.com, or to her brother.")
 	})
+	concealed := pdftest.New()
+	layer := concealed.Layer("Notes", false)
+	p := concealed.Page(612, 792)
+	p.Text(72, 700, 11, pdftest.Regular, "What everybody sees.")
+	p.Raw("3 Tr")
+	p.Text(72, 600, 11, pdftest.Regular, "Drawn without colour.")
+	p.Raw("0 Tr")
+	p.Text(72, 500, 0.8, pdftest.Regular, "Drawn like dust.")
+	p.OnLayer(layer, func() { p.Text(72, 400, 11, pdftest.Regular, "On a layer that is off.") })
 	return map[string]optionCase{
-		"sanitize":         {pdf: personal, with: `{"sanitize": true}`, before: "ada@example.com", after: "[EMAIL_1]"},
-		"sanitize, json":   {pdf: personal, with: `{"sanitize": true}`, format: "json", before: "ada@example.com", after: "[EMAIL_1]"},
-		"sanitize, html":   {pdf: personal, with: `{"sanitize": true}`, format: "html", before: "ada@example.com", after: "[EMAIL_1]"},
-		"sanitize, text":   {pdf: personal, with: `{"sanitize": true}`, format: "text", before: "ada@example.com", after: "[EMAIL_1]"},
-		"sanitize, chunks": {pdf: personal, with: `{"sanitize": true}`, format: "chunks", before: "ada@example.com", after: "[EMAIL_1]"},
-		"ocr, off":         {pdf: scan, with: `{"ocr": "off"}`, before: "read by recognition"},
-		"ocr, force":       {pdf: typed, with: `{"ocr": "force"}`, before: "typed by a person", after: "read by recognition"},
-		"ocr_languages":    {pdf: scan, with: `{"ocr_languages": ["deu"]}`, before: "read by recognition"},
+		"content_safety_off, hidden-text": {pdf: concealed.Bytes(), with: `{"content_safety_off": ["hidden-text"]}`, after: "Drawn without colour."},
+		"content_safety_off, tiny":        {pdf: concealed.Bytes(), with: `{"content_safety_off": ["tiny"]}`, after: "Drawn like dust."},
+		"content_safety_off, hidden-ocg":  {pdf: concealed.Bytes(), with: `{"content_safety_off": ["hidden-ocg"]}`, after: "On a layer that is off."},
+		"sanitize":                        {pdf: personal, with: `{"sanitize": true}`, before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, json":                  {pdf: personal, with: `{"sanitize": true}`, format: "json", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, html":                  {pdf: personal, with: `{"sanitize": true}`, format: "html", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, text":                  {pdf: personal, with: `{"sanitize": true}`, format: "text", before: "ada@example.com", after: "[EMAIL_1]"},
+		"sanitize, chunks":                {pdf: personal, with: `{"sanitize": true}`, format: "chunks", before: "ada@example.com", after: "[EMAIL_1]"},
+		"ocr, off":                        {pdf: scan, with: `{"ocr": "off"}`, before: "read by recognition"},
+		"ocr, force":                      {pdf: typed, with: `{"ocr": "force"}`, before: "typed by a person", after: "read by recognition"},
+		"ocr_languages":                   {pdf: scan, with: `{"ocr_languages": ["deu"]}`, before: "read by recognition"},
 		"reading_order": {
 			pdf: report().Bytes(), with: `{"reading_order": "off"}`, format: "text",
 			before: "First column begins and goes on", after: "begins and Second column",
