@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -132,6 +133,9 @@ func domainAt(b []byte) string {
 		if knownHost(shorter) {
 			return shorter
 		}
+	}
+	if i := strings.LastIndexFunc(name, unicode.IsUpper); i > 0 && !knownHost(name) && 'a' <= name[i-1] && name[i-1] <= 'z' && knownHost(name[:i]) {
+		return name[:i] // example.comPhone
 	}
 	dot := strings.LastIndexByte(name, '.')
 	top := name[dot+1:]

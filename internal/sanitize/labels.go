@@ -18,6 +18,8 @@ var (
 	callWords = []string{
 		"call", "calls", "dial", "ring", "contact", "reach", "text", "helpline", "helpdesk", "anrufen", "anruf", "ruf", "rufen", "appelez", "appeler", "llame", "llamar", "llama", "chiamare", "chiama", "ligue", "bel",
 	}
+	// dialWords are those of callWords that a number alone may follow.
+	dialWords = []string{"call", "dial", "anrufen", "appelez", "llame", "chiama", "ligue"}
 	siteWords = []string{
 		"web", "website", "site", "homepage", "internet", "url", "urls", "domain", "online", "www", "link", "webseite", "internetseite", "site web", "sitio web", "página web", "sito", "sito web", "webbplats", "hjemmeside", "сайт", "网址", "网站", "ホームページ",
 	}
@@ -45,7 +47,7 @@ var (
 
 // fillers are words between what a number is and the number: "phone number is", "call us at".
 var fillers = []string{
-	"no", "nos", "nr", "nrs", "num", "number", "numbers", "nummer", "nummern", "numéro", "numero", "número", "n", "nro", "núm", "is", "are", "at", "on", "us", "me", "the", "my", "our", "your", "his", "her", "ist", "sind", "lautet", "unter", "est", "es", "sono", "and", "or", "und", "oder", "et", "ou", "y", "o", "office", "home", "work", "private", "direct", "main", "toll", "free", "privat", "mobile", "büro", "der", "die", "de", "of", "for", "au", "al", "holder", "番号", "号码", "号", "is:", "line",
+	"no", "nos", "nr", "nrs", "num", "number", "numbers", "nummer", "nummern", "numéro", "numero", "número", "n", "nro", "núm", "is", "are", "at", "on", "us", "me", "the", "my", "our", "your", "his", "her", "ist", "sind", "lautet", "unter", "est", "es", "sono", "and", "or", "und", "oder", "et", "ou", "y", "o", "office", "home", "work", "private", "direct", "main", "toll", "free", "privat", "büro", "der", "die", "de", "of", "for", "au", "al", "holder", "番号", "号码", "号", "is:", "line",
 }
 
 // textBefore is what stands before a position, up to the length of a sentence, in small letters. Where values were

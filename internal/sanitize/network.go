@@ -103,11 +103,11 @@ func (s *scanner) ipv4At(i int) int {
 		return 0
 	}
 	a, err := netip.ParseAddr(string(m)) // which takes no leading zeros and nothing above 255
-	if err != nil || s.versioned(i) {
+	if err != nil {
 		return 0
 	}
 	parts := a.As4()
-	if parts[0] == 255 || a.IsUnspecified() { // a mask, which says nothing of anyone
+	if s.versioned(i, parts) || parts[0] == 255 || a.IsUnspecified() { // a mask, which says nothing of anyone
 		return 0
 	}
 	if s.likeSection(i, i+len(m), parts) && !s.labelled(i, hostWords) && !s.mentioned(i, networkWords) {
@@ -136,16 +136,21 @@ func (s *scanner) likeSection(start, end int, a [4]byte) bool {
 	return a[0] != 10 || s.block.heading || s.block.mark || s.before(start) == lineEnd || strings.Trim(string(s.t.bytes[:start]), " ") == ""
 }
 
-// versioned reports whether what stands before a number says that it is a version or the number of a part, also when
-// others stand between: "sections 1.2.3.4 and 1.2.3.5".
-func (s *scanner) versioned(i int) bool {
-	if c := s.before(i); c == 'v' || c == 'V' {
-		return true
-	}
-	return versionWords.MatchString(s.textBefore(i))
+// versioned reports whether what stands before a number says that it is a version or, where it is small enough, that of
+// a section or table; also when others stand between: "sections 1.2.3.4 and 1.2.3.5".
+func (s *scanner) versioned(i int, a [4]byte) bool {
+	const most = 99 // of sections
+	before := s.textBefore(i)
+	return versionWords.MatchString(before) || max(a[0], a[1], a[2], a[3]) <= most && sectionWords.MatchString(before)
 }
 
-var versionWords = regexp.MustCompile(`(?i)(?:^|[^\pL])(?:versions?|versión|versione|versão|ver|v|releases?|rev(?:ision)?s?|builds?|firmware|update|patch|` +
-	`sections?|sect?s?|§+|clauses?|chapters?|parts?|paragraphs?|para|annex|appendix|tables?|tab|figures?|figs?|equations?|eqs?|items?|steps?|rules?|controls?|requirements?|` +
-	`abschnitte?n?|abschn|kapitel|ziffer|punkt|tabellen?|abbildung|abb|anhang|anlage|sección|secciones|apartado|capítulo|tabla|figura|chapitre|tableau|article|art|sezione|capitolo|` +
-	`tabella|seção|tabela|oid)[.:#]? ?(?:(?:no|nr)\.? ?)?(?:\d+(?:\.\d+)+[a-z]?(?:[,;/]| ?-| ?\x1D)? ?(?:(?:and|or|to|und|oder|bis|et|ou|à|y|o|e|a) )?)*$`)
+// otherNumbers are those of the same kind between a word and a number.
+const otherNumbers = `[.:#]? ?(?:(?:no|nr)\.? ?)?(?:\d+(?:\.\d+)+[a-z]?(?:[,;/]| ?-| ?\x1D)? ?(?:(?:and|or|to|und|oder|bis|et|ou|à|y|o|e|a) )?)*$`
+
+var (
+	versionWords = regexp.MustCompile(`(?:^|[^\pL])(?:versions?|versión|versione|versão|ver|v|releases?|rev(?:ision)?s?|builds?|firmware|update|patch|kernel|software|driver|windows|linux|chrome|` +
+		`firefox|android|ios|macos|java|oid)` + otherNumbers)
+	sectionWords = regexp.MustCompile(`(?:^|[^\pL])(?:sections?|sect?s?|§+|clauses?|chapters?|parts?|paragraphs?|para|annex|appendix|tables?|tab|figures?|figs?|equations?|eqs?|items?|steps?|rules?|` +
+		`controls?|requirements?|abschnitte?n?|abschn|kapitel|ziffer|punkt|tabellen?|abbildung|abb|anhang|anlage|sección|secciones|apartado|capítulo|tabla|figura|chapitre|tableau|article|art|sezione|` +
+		`capitolo|tabella|seção|tabela)` + otherNumbers)
+)

@@ -28,6 +28,7 @@ const (
 	alone    trust = iota // nothing: nothing else is written so
 	isolated              // no other number beside it, nor a word that says that it is something else
 	spoken                // a word about telephones in the same sentence
+	dialled               // a word right before it that says to call
 	labelled              // a word right before it that says that it is a telephone number
 )
 
@@ -40,14 +41,19 @@ var phoneForms = []phoneForm{
 	{regexp.MustCompile(`^\(0[ ]?[1-9]\d{0,4}\)` + joint + `?\d{2,8}(?:` + joint + `\d{1,8}){0,4}`), 8, 13, alone, nil},
 	{regexp.MustCompile(`^0[1-9]\d{0,4}(?:` + joint + `\(?\d{2,8}\)?)(?:` + joint + `\d{1,8}){0,4}`), 9, 13, isolated, numbersInARow},
 	{regexp.MustCompile(`^0[1-9]\d{8,9}`), 10, 11, isolated, nil},
+	{regexp.MustCompile(`^0[1-9]\d{1,4} ?/ ?\d{3,8}(?:[- ]\d{1,5})*`), 8, 13, isolated, nil},
+	{regexp.MustCompile(`^\(0\) ?[1-9]\d{0,4}(?:` + joint + `\d{2,8}){1,4}`), 9, 13, isolated, nil},
 	// An area code in brackets: (11) 91234-5678, 8 (495) 123-45-67.
 	{regexp.MustCompile(`^(?:[78][- ]?)?\([1-9]\d{1,4}\)` + joint + `?\d{2,5}(?:` + joint + `\d{2,5}){0,3}`), 9, 12, isolated, yearInBrackets},
+	// Russia and its neighbours: 8 800 555-35-35.
+	{regexp.MustCompile(`^(?:8[- ])?\d{3}[- ]\d{3}-\d{2}-\d{2}`), 10, 11, isolated, nil},
 	// Mobile numbers of China: 138 0013 8000.
 	{regexp.MustCompile(`^1[3-9]\d[- ]\d{4}[- ]\d{4}`), 11, 11, isolated, nil},
 	// Seven digits, as people dial them within an area: 555-0142.
 	{regexp.MustCompile(`^555[-.\x1D]\d{4}`), 7, 7, isolated, nil},
 	{regexp.MustCompile(`^[2-9]\d{2}[-.\x1D]\d{4}`), 7, 7, spoken, nil},
 	// Anything, behind a word.
+	{regexp.MustCompile(`^\d{1,5}(?:[- ]\d{2,5}){1,4}`), 8, 12, dialled, nil},
 	{regexp.MustCompile(`^\(?\d{1,12}\)?(?:` + joint + `?\(\d{1,5}\)|` + joint + `\d{1,8}){0,7}`), 5, 15, labelled, nil},
 }
 
@@ -59,6 +65,9 @@ var (
 	// extension is the number behind a number that leads to a person.
 	extension = regexp.MustCompile(`^(?:[ ,;]{0,3}(?i:ext(?:ension|n)?|x|durchwahl|dw|poste|anexo|ramal|interno|toestel|#)[.: ]{0,2}\d{1,6}| ?-\d{1,5})\b`)
 )
+
+// wordExtension is an extension that follows a number at once.
+var wordExtension = regexp.MustCompile(`^(?i:x|ext)[.: ]{0,2}\d{1,6}\b`)
 
 // phones finds telephone numbers.
 func (s *scanner) phones() {
@@ -125,7 +134,7 @@ func (s *scanner) phoneAt(i int) (end int, key string) {
 	for k := range phoneForms {
 		f := &phoneForms[k]
 		n := f.find(window)
-		if n == 0 || s.goesOn(i+n, ".-/:,%\x1D") || !s.trusts(f.trust, i, i+n) {
+		if n == 0 || s.goesOn(i+n, ".-/:,%\x1D") && !wordExtension.Match(s.window(i+n, 12)) || !s.trusts(f.trust, i, i+n) {
 			continue
 		}
 		digits := onlyDigits(window[:n])
@@ -187,6 +196,8 @@ func (s *scanner) trusts(t trust, start, end int) bool {
 		return s.labelled(start, phoneWords) || !s.labelled(start, otherWords) && !s.numberBeside(start, end)
 	case spoken:
 		return !s.labelled(start, otherWords) && (s.mentioned(start, phoneWords) || s.mentioned(start, callWords))
+	case dialled:
+		return s.labelled(start, dialWords)
 	default:
 		return s.labelled(start, phoneWords)
 	}
@@ -237,6 +248,9 @@ var (
 	anotherGroup = regexp.MustCompile(`^(?:` + joint + `?\(0\)` + joint + `?\d{1,12}|` + joint + `?\(\d{1,5}\)|\)` + joint + `?\d{1,12}|` + joint + `\d{1,12})`)
 )
 
+// anotherNumber is a group that begins another number behind a slash.
+var anotherNumber = regexp.MustCompile(`^[ \n]?/[ \n]?0`)
+
 // internationalAt gives the end and the key of the number with a country's code that begins at a position, 0 for none
 // (ITU-T E.164: at most 15 digits; a country's numbers have their own lengths).
 func (s *scanner) internationalAt(i int) (end int, key string) {
@@ -259,7 +273,7 @@ func (s *scanner) internationalAt(i int) (end int, key string) {
 			end, key = stop, string(digits)
 		}
 		next := anotherGroup.Find(b[stop:])
-		if next == nil || end > 0 && isSpace(next[0]) && notTheNumber.Match(b[stop+1:]) {
+		if next == nil || anotherNumber.Match(next) || end > 0 && isSpace(next[0]) && notTheNumber.Match(b[stop+1:]) {
 			break
 		}
 		open += bytes.Count(next, []byte("(")) - bytes.Count(next, []byte(")"))

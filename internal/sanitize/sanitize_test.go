@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/sanitize"
 )
@@ -72,6 +74,7 @@ func TestDocument_emails(t *testing.T) {
 		{"jane [at] example.com", "[EMAIL_1]"},
 		{"jane @ example.com", "[EMAIL_1]"},
 		{"root@[192.0.2.1]", "[EMAIL_1]"},
+		{"Mail:jane@example.comPhone:", "Mail:[EMAIL_1]Phone:"},
 		{"jane@corp.example is made up", "[EMAIL_1] is made up"},
 		{"write to jane@example.com.Then wait", "write to [EMAIL_1].Then wait"},
 		{"Jane@Example.COM is jane@example.com, not john@example.com", "[EMAIL_1] is [EMAIL_1], not [EMAIL_2]"},
@@ -155,6 +158,12 @@ func TestDocument_phones(t *testing.T) {
 		{"Telefon: 90 18 20", "Telefon: [PHONE_1]"},
 		{"电话：12345678", "电话：[PHONE_1]"},
 		{"Phone number is 5550142", "Phone number is [PHONE_1]"},
+		{"Phone 0049-30-901820 / 0049 172 1234567", "Phone [PHONE_1] / [PHONE_2]"},
+		{"415-555-2671x123 and 415-555-2671-99", "[PHONE_1] and 415-555-2671-99"},
+		{"089/1234-0, Indian mobile 98765 43210", "[PHONE_1], Indian mobile [PHONE_2]"},
+		{"call 1300 123 456 or 8 800 555-35-35", "call [PHONE_1] or [PHONE_2]"},
+		{"reach 10 000 000 people, issue 012/2023", ""},
+		{"Telephone: (0)20 7946 0958", "Telephone: [PHONE_1]"},
 		{"tel:+1-212-555-0147", "tel:[PHONE_1]"},
 		{"T +49 30 901820 F +49 30 901821", "T [PHONE_1] F [PHONE_2]"},
 		{"Call (212) 555–0147", "Call [PHONE_1]"},
@@ -239,12 +248,14 @@ func TestDocument_network_addresses(t *testing.T) {
 		{"Ping 8.8.8.8 now", "Ping [IP_1] now"},
 		{"00:1A:2b:3c:4d:5e and 00-1a-2B-3C-4D-5E, 001a.2b3c.4d5e", "[MAC_1] and [MAC_1], [MAC_1]"},
 		{"MAC 00-11-22-33-44-55", "MAC [MAC_1]"},
+		{"rules 192.168.1.1, part 172.16.0.4", "rules [IP_1], part [IP_2]"},
 		{"the DNS is 1.2.3.4, host 5.6.7.8, 5.6.7.8:80, from 10.1.2.3", "the DNS is [IP_1], host [IP_2], [IP_2]:80, from [IP_3]"},
 		{"1.2.3.4 Scope of this, see 5.1.1.2", ""},
 		{"10.1.2.3 Scope of this", ""},
 		{"a mask of 255.255.255.0", ""},
 		{"see section 3.1.2.4 and 3.1.2.5", ""},
 		{"version 2.14.0.1, v1.2.3.4, Version: 10.0.0.1", ""},
+		{"Kernel 5.15.0.91, figure 3.1.2.45", ""},
 		{"Figures 1.2.3.4, 1.2.3.5 and 1.2.3.6", ""},
 		{"1.2.3.4.5, 256.1.1.1, 1.2.3, 2.14.0", ""},
 		{"at 12:30:45, std::vector, a::b, foo::bar::1", ""},
@@ -271,6 +282,7 @@ func TestDocument_identities(t *testing.T) {
 		{"National Insurance number QQ 12 34 56 C", "National Insurance number [ID_1]"},
 		{"SSN: 078-05-1120; 219-09-9999", "SSN: [ID_1]; [ID_2]"},
 		{"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10", "[ID_1]\n[ID_2]"},
+		{"P<GBRSMITH<<JOHN<<<<<<<<<<<<<<<<<<<<<<<<<<<<", "[ID_1]"},
 		{"Driver's license: D1234567", "Driver's license: [ID_1]"},
 		{"order 219-09-9999, 000-12-3456, 1219-09-9999", ""},
 		{"the passport of 2019-2020 travellers", ""},
@@ -278,4 +290,79 @@ func TestDocument_identities(t *testing.T) {
 		{"Serial no. X1234567", ""},
 		{"std::vector<std::pair<INT, INT>>", ""},
 	})
+}
+
+func TestDocument_takes_the_names_of_rows_and_columns_for_words_before_a_cell(t *testing.T) {
+	cell := func(row, col int, s string) document.Cell {
+		return document.Cell{Row: row, Col: col, RowSpan: 1, ColSpan: 1, Lines: lines(s)}
+	}
+	d := document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{{Kind: document.Table, Page: 1, Grid: &document.Grid{
+		Rows: 4, Cols: 3, HeaderRows: 1,
+		Cells: []document.Cell{
+			cell(0, 0, "Name"), cell(0, 1, "Phone"), cell(0, 2, "Order no."),
+			cell(1, 0, "Ann"), cell(1, 1, "55 01 42"), cell(1, 2, "212-555-0147"),
+			cell(2, 0, "Passport number"), cell(2, 1, "X1234567"), cell(2, 2, "219-09-9999"),
+			cell(3, 0, "212"), cell(3, 1, "12"), cell(3, 2, "555-0142"),
+		},
+	}}}}}}
+	sanitize.Document(&d, " ")
+	want := []string{"Name", "Phone", "Order no.", "Ann", "[PHONE_1]", "212-555-0147", "Passport number", "[ID_1]", "219-09-9999", "212", "12", "555-0142"}
+	for i, c := range d.Pages[0].Elements[0].Grid.Cells {
+		if got := printed(c.Lines); got != want[i] {
+			t.Errorf("cell %d is %q, want %q", i, got, want[i])
+		}
+	}
+}
+
+func TestDocument_replaces_what_stands_for_pictures_marks_and_targets(t *testing.T) {
+	d := document.Document{
+		Meta: document.Meta{Title: "jane@example.com", Creator: "Writer 7.1.0.2", Language: "en"},
+		Pages: []document.Page{{Number: 3, Elements: []document.Element{
+			{Kind: document.Figure, Page: 3, Alt: "A card of JANE@example.com"},
+			{Kind: document.List, Page: 3, Children: []document.Element{{Kind: document.ListItem, Page: 3, Marker: "1.2.3.4", Lines: []document.Line{
+				{Runs: []document.Run{{Text: "here", Link: "mailto:john@example.com"}}},
+			}}}},
+		}}},
+	}
+	warnings := sanitize.Document(&d, " ")
+	p := &d.Pages[0]
+	for _, c := range [][2]string{
+		{d.Meta.Title, "[EMAIL_1]"},
+		{d.Meta.Creator, "Writer 7.1.0.2"},
+		{d.Meta.Language, "en"},
+		{p.Elements[0].Alt, "A card of [EMAIL_1]"},
+		{p.Elements[1].Children[0].Marker, "1.2.3.4"},
+		{p.Elements[1].Children[0].Lines[0].Runs[0].Link, ""},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%q, want %q", c[0], c[1])
+		}
+	}
+	want := []document.Warning{{
+		Code:    "sanitized",
+		Message: "Personal data was replaced by placeholders: 1 e-mail address. The targets of links were removed.",
+		Pages:   []int{3},
+	}}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDocument_without_personal_data_says_nothing_and_stays(t *testing.T) {
+	d := document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{paragraph("Nothing in 2023.")}}}}
+	if w := sanitize.Document(&d, " "); w != nil || printed(d.Pages[0].Elements[0].Lines) != "Nothing in 2023." {
+		t.Errorf("%v", w)
+	}
+}
+
+// What is raised behind a value is the mark of a note, and no digit of it.
+func TestDocument_tells_marks_of_notes_from_values(t *testing.T) {
+	e := document.Element{Kind: document.Paragraph, Page: 1, Lines: []document.Line{{Runs: []document.Run{
+		{Text: "call 555-0142"}, {Text: "3", Superscript: true}, {Text: " or jane@example.com"}, {Text: "4", Superscript: true}, {Text: "."},
+	}}}}
+	d := document.Document{Pages: []document.Page{{Number: 1, Elements: []document.Element{e}}}}
+	sanitize.Document(&d, " ")
+	if got := printed(d.Pages[0].Elements[0].Lines); got != "call [PHONE_1]3 or [EMAIL_1]4." {
+		t.Error(got)
+	}
 }

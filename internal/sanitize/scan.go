@@ -29,14 +29,17 @@ func scan(t *text, b *block, found []match) []match {
 	s := scanner{t: t, block: b, found: found}
 	s.webAddresses() // they may hold all others
 	s.emails()
-	if slices.ContainsFunc(t.bytes, isDigit) {
+	digits := slices.ContainsFunc(t.bytes, isDigit)
+	if digits {
 		s.ibans()
 		s.cards()
-		s.machineReadable()
+	}
+	s.machineReadable()
+	if digits {
 		s.networkAddresses()
 	}
 	s.hosts()
-	if slices.ContainsFunc(t.bytes, isDigit) {
+	if digits {
 		s.identities()
 		s.phones()
 	}
