@@ -27,7 +27,7 @@ type Filters struct {
 // The reasons for which something is left out.
 const (
 	InvisibleMode = "invisible_mode" // a render mode that paints nothing, and no image that shows the text
-	Transparent   = "transparent"    // painted with no or hardly any opacity
+	Transparent   = "transparent"    // painted with hardly any opacity, or blended, masked or clipped by a shape until nothing is left
 	LowContrast   = "low_contrast"   // of the colour of what lies behind it
 	Covered       = "covered"        // something opaque lies over it
 	Clipped       = "clipped"        // clipping paths leave nothing of it
