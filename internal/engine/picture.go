@@ -58,7 +58,24 @@ func subjectOf(e *document.Element, box document.Box, view *pdfium.View) subject
 	}
 	s.pure = s.main != nil && covered >= leastRaster*box.Width()*box.Height() && (len(e.Children) == 0 || !view.HasText(box))
 	s.lone = s.pure && parts == 1 && sameBox(s.main.Box, box)
+	if s.pure {
+		s.box = toPixels(box, s.main)
+	}
 	return s
+}
+
+// toPixels moves the edges of box to those of the pixels of an image: what is cut off is cut between two pixels.
+func toPixels(box document.Box, r *pdfium.Raster) document.Box {
+	if min(r.DensityX, r.DensityY) < leastDensity {
+		return box
+	}
+	x := func(v float64) float64 { return r.Box.Left + math.Round((v-r.Box.Left)*r.DensityX)/r.DensityX }
+	y := func(v float64) float64 { return r.Box.Top + math.Round((v-r.Box.Top)*r.DensityY)/r.DensityY }
+	snapped := document.Box{Left: x(box.Left), Top: y(box.Top), Right: x(box.Right), Bottom: y(box.Bottom)}
+	if snapped.Empty() {
+		return box
+	}
+	return snapped
 }
 
 // size is the size of the picture in pixels: for images their own pixels, for everything else enough to read the

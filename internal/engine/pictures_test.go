@@ -153,6 +153,15 @@ func TestPictures(t *testing.T) {
 		p.Paint(at(50, 300, 150, 100), pdftest.RGB(150, 100, shades))
 		wantPixels(t, only(t, e, b.Bytes()), 100, 100, 0, func(x, y int) uint32 { return shades(x+50, y) })
 	})
+	t.Run("a picture is what a clip leaves of its image", func(t *testing.T) {
+		img := only(t, e, drawn(func(p *pdftest.Page) {
+			p.Text(50, 700, 11, pdftest.Regular, "Some text.")
+			p.Raw("q 80.1 320.1 60 50 re W n")
+			p.Paint(at(50, 300, 150, 100), pdftest.RGB(150, 100, shades))
+			p.Raw("Q")
+		}))
+		wantPixels(t, img, 60, 50, 0, func(x, y int) uint32 { return shades(x+30, y+30) })
+	})
 	t.Run("a soft mask lets the page show through", func(t *testing.T) {
 		red := pdftest.RGB(100, 100, func(int, int) uint32 { return 0xFF0000 })
 		mask := pdftest.Gray(100, 100, func(x, _ int) uint8 { return uint8(x / 50 * 255) })
@@ -381,7 +390,7 @@ func TestPicturesAsJPEG(t *testing.T) {
 	for name, draw := range map[string]func(*pdftest.Page){
 		"something is drawn over": func(p *pdftest.Page) { plain(p); p.Fill(100, 350, 30, 4, 1, 1, 1) },
 		"it is shown upside down": func(p *pdftest.Page) { p.Paint([6]float64{160, 0, 0, -120, 50, 420}, raster) },
-		"it is cut":               func(p *pdftest.Page) { p.Raw("q 50 300 80 120 re W n"); plain(p); p.Raw("Q") },
+		"it is cut":               func(p *pdftest.Page) { p.Raw("q 50 300 m 210 300 l 210 372 l 130 372 l 130 420 l 50 420 l h W n"); plain(p); p.Raw("Q") },
 		"its colours are turned around": func(p *pdftest.Page) {
 			r := raster
 			r.Entries += " /Decode [1 0 1 0 1 0]"

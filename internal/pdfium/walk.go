@@ -123,7 +123,7 @@ func (w *walker) object(object uint64, m matrix, depth int) {
 	case objectPath:
 		w.path(object, w.matrixOf(object).then(m))
 	case objectImage:
-		w.image(object, w.matrixOf(object).then(m))
+		w.image(object, m)
 	case objectShading:
 		w.shading(object, m)
 	case objectForm:
@@ -184,11 +184,15 @@ func (w *walker) matrixOf(object uint64) matrix {
 	return readMatrix(w.inst.out(0, 24))
 }
 
-// image records an image object: the unit square under its matrix.
+// image records an image object: the unit square under its matrix, as far as clips leave it. m is as in object.
 func (w *walker) image(object uint64, m matrix) {
 	i := w.inst
 	mark := w.markOf(object)
-	img := document.Image{Box: m.box(0, 0, 1, 1), Object: w.images, MCID: mark.mcid, Artifact: mark.artifact, After: w.painted()}
+	box := overlap(w.matrixOf(object).then(m).box(0, 0, 1, 1), w.clipOf(object, m).box)
+	if around := &w.sight.container; around.within {
+		box = overlap(box, around.clip.box)
+	}
+	img := document.Image{Box: box, Object: w.images, MCID: mark.mcid, Artifact: mark.artifact, After: w.painted()}
 	w.images++
 	if i.ok(fnImageObjGetImagePixelSize, object, i.at(0), i.at(4)) {
 		b := i.out(0, 8)
