@@ -317,6 +317,23 @@ func TestChunkPlaces(t *testing.T) {
 			t.Error(textsOf(got), got[0].Boxes, got[1].Boxes)
 		}
 	})
+	t.Run("a line of code and a row that are divided are on the page that they stand on", func(t *testing.T) {
+		d := paper("x", strings.Repeat("xy ", 60))
+		for i := range d.Pages {
+			d.Pages[i].Elements[0].Code = true
+		}
+		d.Pages[1].Elements[0].Continues = true
+		got := chunks(t, d, 30, 0)
+		if last := got[len(got)-1]; !slices.Equal(last.Pages, []int{2}) || !slices.Equal(last.ElementIDs, []string{"p2.e1"}) {
+			t.Error(last)
+		}
+		d = paper("| A\n| a", "| A\n| "+words(60))
+		d.Pages[1].Elements[0].Continues = true
+		got = chunks(t, d, 30, 0)
+		if last := got[len(got)-1]; !slices.Equal(last.Pages, []int{2}) || last.Boxes[0].BBox != [4]float64{50, 30, 250, 40} {
+			t.Error(last)
+		}
+	})
 	t.Run("a picture is with its caption", func(t *testing.T) {
 		d := paper("x\nFigure 1: A fox")
 		d.Pages[0].Elements[0].Kind, d.Pages[0].Elements[0].Lines = document.Figure, nil
