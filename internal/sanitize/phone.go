@@ -105,20 +105,18 @@ func (s *scanner) numberGoesOnAt(i, done int) bool {
 	if s.wordBefore(i) && s.t.bytes[i] != '(' || isDigit(s.before(i)) {
 		return true
 	}
-	switch c := s.before(i); c {
-	case '.', ',', '-', '/', ':', '\'', enDash, '(':
-		if i-1 == done && done > 0 {
-			return false
-		}
-		two := s.before(i - 1)
-		if c == '/' || c == '-' || c == ':' && !isDigit(two) || c == '.' && !isDigit(two) {
-			return isDigit(two) || (c == '/' || c == '-') && s.block.code
-		}
-		return c != '(' && isDigit(two)
+	switch s.before(i) {
+	case '.', ',', '-', '/', ':', '\'', enDash:
+		return isDigit(s.before(i-1)) && (i-1 != done || done == 0)
 	case '$', '#', '=', '+', '*', '^', '~', '<', '>', '\\', '@', '%':
 		return true
 	}
-	return bytes.HasSuffix(s.t.bytes[:i], []byte("€")) || bytes.HasSuffix(s.t.bytes[:i], []byte("£")) || bytes.HasSuffix(s.t.bytes[:i], []byte("¥"))
+	for _, sign := range []string{"€", "£", "¥"} {
+		if bytes.HasSuffix(s.t.bytes[:i], []byte(sign)) {
+			return true
+		}
+	}
+	return false
 }
 
 // phoneAt gives the end and the key of the telephone number that begins at a position, 0 for none.
@@ -293,12 +291,7 @@ func (s *scanner) internationalAt(i int) (end int, key string) {
 // internationalLength gives the fewest and most digits that a number with the given first ones has, with the country's
 // code; 0 for a code that is none (ITU-T E.164, list of assigned country codes; national numbering plans).
 func internationalLength(digits []byte) (fewest, most int) {
-	const (
-		// The codes of two digits; 1 and 7 stand alone, and all others have three.
-		two     = "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 "
-		unknown = "28 83 89 "
-		longest = 15
-	)
+	const longest = 15
 	if len(digits) == 0 || digits[0] == '0' {
 		return 0, 0
 	}
@@ -311,7 +304,7 @@ func internationalLength(digits []byte) (fewest, most int) {
 		return 11, 11
 	case digits[0] == '7':
 		return 11, 11
-	case strings.Contains(unknown, code+" "):
+	case code == "28", code == "83", code == "89":
 		return 0, 0
 	}
 	for _, c := range [...]struct {
@@ -353,9 +346,6 @@ func internationalLength(digits []byte) (fewest, most int) {
 		if c.code == code {
 			return c.fewest, c.most
 		}
-	}
-	if strings.Contains(two, code+" ") {
-		return 9, longest
 	}
 	return 9, longest
 }
