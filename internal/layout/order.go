@@ -101,7 +101,7 @@ func (c *cutter) cut(atoms []atom, depth int) {
 			rows = nil
 		}
 	}
-	for _, b := range splitTitles(strips, bands(strips, gutterWidth*em), em) {
+	for _, b := range c.survey.splitTitles(strips, bands(strips, gutterWidth*em), em) {
 		var content []atom
 		for _, s := range strips[b.first:b.last] {
 			content = append(content, s.atoms...)
@@ -141,15 +141,17 @@ func (c *cutter) cut(atoms []atom, depth int) {
 	flush()
 }
 
-// splitTitles takes off the end of bands what stands below their columns, far from them and in larger type: it begins
-// something new, and only happens to leave the gutters free.
-func splitTitles(strips []strip, list []band, em float64) []band {
+// splitTitles takes off the end of bands what stands below their columns and begins something new, which only happens to
+// leave the gutters free: what is far from them and in larger type, and a line in bold at their very end, for no column
+// ends with a heading.
+func (s *surveyor) splitTitles(strips []strip, list []band, em float64) []band {
 	const (
 		far    = 3.0 // ems
+		apart  = 0.5 // ems, of a line in bold: half a line, which columns that go on do not leave free
 		larger = 1.1 // times the usual type
 	)
 	var out []band
-	for _, b := range list {
+	for i, b := range list {
 		last := b.last
 		for k := b.last - 1; k > b.first && len(b.gutters) > 0 && len(splitColumns(strips[k].atoms, b.gutters)) == 1; k-- {
 			a, above := strips[k].atoms[0], bottomOf(strips[k-1].atoms)
@@ -157,12 +159,29 @@ func splitTitles(strips []strip, list []band, em float64) []band {
 				last = k
 			}
 		}
+		if k := b.last - 1; last == b.last && k > b.first && len(b.gutters) > 0 && i+1 < len(list) && s.boldLine(strips[k]) &&
+			!s.boldLine(strips[k-1]) && strips[k].atoms[0].top-bottomOf(strips[k-1].atoms) > apart*em {
+			last = k
+		}
 		out = append(out, band{b.first, last, b.gutters})
 		if last < b.last {
 			out = append(out, band{last, b.last, nil})
 		}
 	}
 	return out
+}
+
+// boldLine reports whether a strip is one line of text in bold.
+func (s *surveyor) boldLine(line strip) bool {
+	if len(line.atoms) != 1 || line.atoms[0].frag == nil {
+		return false
+	}
+	for _, p := range line.atoms[0].frag.pieces {
+		if !fontOf(s.fonts, p.font).Bold {
+			return false
+		}
+	}
+	return true
 }
 
 // bottomOf is the lowest edge of atoms.
