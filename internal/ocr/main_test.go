@@ -10,15 +10,13 @@ import (
 // TestMain lets the test binary be the program as well. To pictures it answers as if it saw where their text is: dark is
 // what would be the first letter.
 func TestMain(m *testing.M) {
-	ocrtest.Main(func(width, height int, pixels []byte) string {
-		return seen(width, height, pixels)
-	})
+	ocrtest.Main(func(width, _ int, pixels []byte) string { return seen(width, pixels) })
 	os.Exit(m.Run())
 }
 
 // seen is what Tesseract would say of a picture in whose first corner, as its reader holds it, is a dark pixel: upright
 // text is read well, text on its side by lines that run so, upside-down text as nonsense.
-func seen(width, height int, pixels []byte) string {
+func seen(width int, pixels []byte) string {
 	const dark = 128
 	switch {
 	case pixels[0] < dark:
