@@ -51,10 +51,10 @@ func TestReduce(t *testing.T) {
 		img  *image.RGBA
 		want string
 	}{
-		"gray":    {paint(func(x, y int) color.RGBA { v := uint8(6 * x); return color.RGBA{v, v, v, 255} }), "*image.Gray"},
+		"gray":    {paint(func(x, _ int) color.RGBA { v := uint8(6 * x); return color.RGBA{v, v, v, 255} }), "*image.Gray"},
 		"few":     {paint(func(x, y int) color.RGBA { return color.RGBA{uint8(x % 16), uint8(y % 16), 0, 255} }), "*image.Paletted"},
 		"many":    {paint(func(x, y int) color.RGBA { return color.RGBA{uint8(x), uint8(y), 0, 255} }), "*image.RGBA"},
-		"one hue": {paint(func(x, y int) color.RGBA { return color.RGBA{255, 0, 0, 255} }), "*image.Paletted"},
+		"one hue": {paint(func(_, _ int) color.RGBA { return color.RGBA{255, 0, 0, 255} }), "*image.Paletted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := reduce(c.img)

@@ -390,7 +390,11 @@ func TestPicturesAsJPEG(t *testing.T) {
 	for name, draw := range map[string]func(*pdftest.Page){
 		"something is drawn over": func(p *pdftest.Page) { plain(p); p.Fill(100, 350, 30, 4, 1, 1, 1) },
 		"it is shown upside down": func(p *pdftest.Page) { p.Paint([6]float64{160, 0, 0, -120, 50, 420}, raster) },
-		"it is cut":               func(p *pdftest.Page) { p.Raw("q 50 300 m 210 300 l 210 372 l 130 372 l 130 420 l 50 420 l h W n"); plain(p); p.Raw("Q") },
+		"it is cut": func(p *pdftest.Page) {
+			p.Raw("q 50 300 m 210 300 l 210 372 l 130 372 l 130 420 l 50 420 l h W n")
+			plain(p)
+			p.Raw("Q")
+		},
 		"its colours are turned around": func(p *pdftest.Page) {
 			r := raster
 			r.Entries += " /Decode [1 0 1 0 1 0]"

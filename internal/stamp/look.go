@@ -152,13 +152,7 @@ func (p *pen) outline(l *look, boxes ...document.Box) {
 	p.op("Q")
 }
 
-// bright reports whether black print stands out better than white one on a colour by so much that it is worth it: white on
-// it has less than three times its contrast (WCAG 2.2, 1.4.11; the luminance is that of sRGB, its curve taken for a square).
-func bright(c [3]float64) bool {
-	return 0.2126*c[0]*c[0]+0.7152*c[1]*c[1]+0.0722*c[2]*c[2] > 0.3
-}
-
-// label draws a label: white or black print on the look's colour. text has letters, digits and spaces only.
+// label draws a label: white print on the look's colour. text has letters, digits and spaces only.
 func (p *pen) label(l *look, at document.Box, text string, size float64) {
 	p.fill(l, solid, at)
 	p.op("BT")
