@@ -199,10 +199,10 @@ func sides(b document.Box) [4]float64 {
 	return [4]float64{bounded(b.Left), bounded(b.Top), bounded(b.Right), bounded(b.Bottom)}
 }
 
-// bounded is a coordinate that can be told: not farther than farthest, and a number.
+// bounded is a coordinate that can be told: not farther than farthest, a number, in hundredths of a point as all boxes are.
 func bounded(v float64) float64 {
 	if math.IsNaN(v) {
 		return 0
 	}
-	return min(max(v, -farthest), farthest)
+	return math.Round(min(max(v, -farthest), farthest)*100) / 100
 }
