@@ -24,9 +24,11 @@ func (c *conversion) startTagging() {
 	}
 }
 
-// count numbers the glyphs of each text object. It has to come before any is dropped.
+// count numbers the glyphs of each text object. It has to come before any is dropped. A page of which a part was left out
+// is not counted: it gets no tags, since much of it would be no one's, and reading its content again may take more memory
+// than there is.
 func (t *tagging) count(c *document.Content) {
-	if t == nil {
+	if t == nil || c.Truncated {
 		return
 	}
 	page := stamp.PageText{Number: c.Number, Texts: len(c.Texts), Pictures: c.Pictures, Flattened: c.Flattened}
@@ -63,7 +65,7 @@ func (t *tagging) complete(file *pdfium.File, c *document.Content) error {
 	}
 	at, counted := slices.BinarySearchFunc(t.pages, c.Number, func(p stamp.PageText, n int) int { return p.Number - n })
 	if !counted {
-		return nil // a damaged page
+		return nil // a damaged page, or one that has too much on it
 	}
 	page := &t.pages[at]
 	page.Images = slices.Clone(c.Images)
@@ -133,14 +135,14 @@ func (c *conversion) tag(w io.Writer, doc *document.Document) error {
 	}
 	left := slices.Clone(done.Skipped)
 	for n := 1; n <= doc.NumPages; n++ {
-		if _, selected := slices.BinarySearch(c.pages, n); !selected || slices.Contains(c.found.damaged, n) {
+		if _, selected := slices.BinarySearch(c.pages, n); !selected || slices.Contains(c.found.damaged, n) || slices.Contains(c.found.truncated, n) {
 			left = append(left, n)
 		}
 	}
 	if len(left) > 0 {
 		slices.Sort(left)
 		doc.Warnings = append(doc.Warnings, document.Warning{
-			Code: "pages_not_tagged", Message: "These pages have no tags in tagged-pdf: they were not selected, or cannot be read, or are built in a way that cannot be marked.", Pages: slices.Compact(left),
+			Code: "pages_not_tagged", Message: "These pages have no tags in tagged-pdf: they were not selected, or cannot be read, or have too much on them, or are built in a way that cannot be marked.", Pages: slices.Compact(left),
 		})
 	}
 	return nil

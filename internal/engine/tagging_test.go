@@ -270,6 +270,20 @@ func TestConvert_tagged_pdf_warns(t *testing.T) {
 			t.Errorf("tags %q", reading.Tags)
 		}
 	})
+	t.Run("of pages that have too much on them", func(t *testing.T) {
+		const lines, letters = 201, 1000 // more than the 200,000 characters of a page that are read
+		b := pdftest.New()
+		p := b.Page(300, 300)
+		p.Raw("BT /" + pdftest.Regular + " 1 Tf " + strings.Repeat("("+strings.Repeat("abcd ", letters/5)+") Tj 0 1 Td ", lines) + "ET")
+		b.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "The next page")
+		reading, result := tag(t, e, r, b.Bytes(), nil)
+		if got, want := warned(result, "pages_not_tagged"), "pages_not_tagged [1]"; got != want {
+			t.Errorf("warning %q, want %q", got, want)
+		}
+		if reading.Tags[0] != "" || !strings.Contains(reading.Tags[1], "The next page") {
+			t.Errorf("tags %.100q", reading.Tags)
+		}
+	})
 	t.Run("of tags that are replaced", func(t *testing.T) {
 		b := pdftest.New()
 		p := b.Page(300, 300)
