@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"bytes"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -133,7 +134,7 @@ func (s *scanner) likeSection(start, end int, a [4]byte) bool {
 	if (s.at(end) == ':' || s.at(end) == '/') && isDigit(s.at(end+1)) {
 		return false
 	}
-	return a[0] != 10 || s.block.heading || s.block.mark || s.before(start) == lineEnd || strings.Trim(string(s.t.bytes[:start]), " ") == ""
+	return a[0] != 10 || s.block.heading || s.block.mark || s.before(start) == lineEnd || len(bytes.TrimLeft(s.t.bytes[:start], " ")) == 0
 }
 
 // versioned reports whether what stands before a number says that it is a version or, where it is small enough, that of
