@@ -51,6 +51,7 @@ func hiddenSights(shown, hidden pdftest.Layer) []sight {
 	return []sight{
 		{"white on paper", colorless("1 1 1"), "low_contrast"},
 		{"nearly white on paper", colorless("0.97 0.98 0.96"), "low_contrast"},
+		{"light gray on paper", colorless("0.95 0.95 0.95"), "low_contrast"},
 		{"white in another color space", func(p *pdftest.Page) { p.Raw("q 0 0 0 0 k"); inject(p); p.Raw("Q") }, "low_contrast"},
 		{"the color of its box", func(p *pdftest.Page) { p.Fill(20, 140, 260, 30, 0.1, 0.1, 0.4); colorless("0.1 0.1 0.4")(p) }, "low_contrast"},
 		{"white on white over black", func(p *pdftest.Page) {
