@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/crc32"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -232,13 +233,16 @@ func (c *chunker) write(text string, tokens, overlap int, at *heading, places []
 	c.w.WriteByte('\n')
 }
 
-// id names a chunk by what it says and the headings that it stands below, and by nothing that changes when other parts
-// of the document do. Those that say the same are counted.
+// id names a chunk by what it says and the heading that it stands below, and by nothing that changes when other parts of
+// the document do: neither the headings further out nor the levels of headings, which both depend on whether the
+// document begins with a title. Those that say the same are counted.
 func (c *chunker) id(out *jsonChunk) string {
 	h := sha256.New()
-	for _, s := range append(out.HeadingPath, out.Text) {
-		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
+	put := func(s string) { h.Write([]byte(strconv.Itoa(len(s)) + ":" + s)) }
+	if n := len(out.HeadingPath); n > 0 {
+		put(out.HeadingPath[n-1])
 	}
+	put(headingMarks.ReplaceAllLiteralString(out.Text, "# "))
 	sum := [sha256.Size]byte(h.Sum(nil))
 	n := c.seen[sum]
 	c.seen[sum]++
@@ -249,5 +253,8 @@ func (c *chunker) id(out *jsonChunk) string {
 	const length = 16 // bytes: no two of all the chunks of the world have the same
 	return hex.EncodeToString(sum[:length])
 }
+
+// headingMarks are what Markdown writes before a heading, as many as its level.
+var headingMarks = regexp.MustCompile(`(?m)^#{1,6} `)
 
 func hashOf(s string) uint32 { return crc32.ChecksumIEEE([]byte(s)) }

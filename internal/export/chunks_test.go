@@ -505,6 +505,18 @@ func TestChunkIDs(t *testing.T) {
 			t.Errorf("%d new ids", n)
 		}
 	})
+	t.Run("another title page changes only its own", func(t *testing.T) {
+		below := func(title, mark string) []exporttest.Chunk {
+			return divide(t, paper(title, mark+one, mark+two, mark+three), 200, 30)
+		}
+		first := below("# A book\n"+story(10, "zero"), "#")
+		if n := changed(below("# A book, revised\n"+story(10, "zero"), "#"), first); n < 1 || n > 4 {
+			t.Errorf("%d new ids of %d", n, len(first))
+		}
+		if n := changed(first, below("", "")); n > 0 {
+			t.Errorf("%d new ids where the title and its level are gone", n)
+		}
+	})
 	t.Run("a word changed changes one chunk, and the next where it is repeated there", func(t *testing.T) {
 		after := divide(t, paper(one, strings.Replace(two, "part 9 begins", "section 9 begins", 1), three), 200, 30)
 		if n := changed(before, after); n < 1 || n > 2 {
