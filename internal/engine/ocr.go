@@ -247,7 +247,7 @@ func dropOutlines(c *document.Content, words []document.Box) {
 // ocrWarnings puts into words what came of the pages that recognition was meant for.
 func (c *conversion) ocrWarnings() []document.Warning {
 	f, r := &c.found, c.recogniser
-	unavailable := "These pages have no usable text, and Tesseract, which would read them, is not installed. To install it: " + install(c.options.OCRLanguages)
+	unavailable := "Tesseract, which would read these pages from their picture (OCR), is not installed. To install it: " + install(c.options.OCRLanguages)
 	missing := "Tesseract has no model here for " + strings.Join(r.missing, ", ") + ": these pages were read without. To install it: " + install(r.missing)
 	if len(r.languages) == 0 {
 		missing = "Tesseract has no model here for " + strings.Join(r.missing, ", ") + ": these pages were not read. To install it: " + install(r.missing)

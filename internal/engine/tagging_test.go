@@ -302,6 +302,36 @@ func TestConvert_tagged_pdf_warns(t *testing.T) {
 	})
 }
 
+// TestConvert_tagged_pdf_has_a_title: readers announce it, so a file that says none gets what a person would call it.
+func TestConvert_tagged_pdf_has_a_title(t *testing.T) {
+	e := newEngine(t, 1)
+	for name, c := range map[string]struct {
+		pdf  func(b *pdftest.Builder)
+		want string
+	}{
+		"its highest heading": {reportPages, "A Year of Books"},
+		"the first line where none is": {func(b *pdftest.Builder) {
+			p := b.Page(612, 792)
+			p.Text(72, 700, 11, pdftest.Regular, "Dear Ms Miller, we thank you for the letter of last week,")
+			p.Text(72, 686, 11, pdftest.Regular, "which we have read with care.")
+		}, "Dear Ms Miller, we thank you for the letter of last week,"},
+		"none without text": {func(b *pdftest.Builder) { b.Page(612, 792).Rect(100, 100, 50, 50, 1) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := pdftest.New()
+			c.pdf(b)
+			q := request(t, save(t, b.Bytes()), option.TaggedPDF)
+			if _, err := e.Convert(within(t), q, nil); err != nil {
+				t.Fatal(err)
+			}
+			info, err := e.Inspect(within(t), filepath.Join(q.OutDir, "out.tagged.pdf"), "", false)
+			if err != nil || info.Meta.Title != c.want {
+				t.Errorf("title %q, %v; want %q", info.Meta.Title, err, c.want)
+			}
+		})
+	}
+}
+
 // TestConvert_tagged_pdf_annotations checks what PDFium does not read back: elements that are annotations.
 func TestConvert_tagged_pdf_annotations(t *testing.T) {
 	b := pdftest.New()

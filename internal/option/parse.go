@@ -226,7 +226,8 @@ func setContentSafety(o *Options, raw json.RawMessage) (err error) {
 	return err
 }
 
-// language is a name of an OCR language model, such as "eng" or "chi_sim".
+// language is a name of an OCR language model, such as "eng" or "chi_sim". Tesseract has two of that form that know no
+// language, for the direction of text and for formulas: they read gibberish.
 var language = regexp.MustCompile(`^[a-z]{3}(_[A-Za-z]{1,12}){0,3}$`)
 
 func setLanguages(o *Options, raw json.RawMessage) error {
@@ -235,7 +236,7 @@ func setLanguages(o *Options, raw json.RawMessage) error {
 		return invalid("ocr_languages", "must be an array of 1 to "+strconv.Itoa(maxLanguages)+` language names such as "eng"`)
 	}
 	for _, v := range values {
-		if !language.MatchString(v) {
+		if !language.MatchString(v) || v == "osd" || v == "equ" {
 			return invalid("ocr_languages", `must hold language names such as "eng" or "chi_sim"`)
 		}
 	}

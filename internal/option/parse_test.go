@@ -102,6 +102,7 @@ func TestParse_refuses(t *testing.T) {
 		`{"ocr": "on"}`:                                          {"invalid_option", "ocr"},
 		`{"ocr_languages": []}`:                                  {"invalid_option", "ocr_languages"},
 		`{"ocr_languages": ["../eng"]}`:                          {"invalid_option", "ocr_languages"},
+		`{"ocr_languages": ["eng","osd"]}`:                       {"invalid_option", "ocr_languages"},
 		`{"chunk_max_tokens": 0}`:                                {"invalid_option", "chunk_max_tokens"},
 		`{"chunk_max_tokens": 1.5}`:                              {"invalid_option", "chunk_max_tokens"},
 		`{"chunk_max_tokens": "512"}`:                            {"invalid_option", "chunk_max_tokens"},

@@ -372,12 +372,16 @@ func textOf(o types.Object) (string, bool) {
 	return "", false
 }
 
-// titleOf is the document's title: its title heading, or else the first heading of the highest level.
+// titleOf is the document's title: its title heading, or else the first heading of the highest level, or else the beginning of
+// its text, by which a person knows it as well. "" when it has no text.
 func titleOf(d *document.Document) string {
-	best, level := "", 100
+	best, level, first := "", 100, ""
 	for i := range d.Pages {
 		for k := range d.Pages[i].Elements {
 			e := &d.Pages[i].Elements[k]
+			if first == "" {
+				first = firstLine(e)
+			}
 			if e.Kind == document.Heading && e.Level < level {
 				if s := strings.TrimSpace(linesText(e.Lines)); s != "" {
 					best, level = s, e.Level
@@ -385,5 +389,30 @@ func titleOf(d *document.Document) string {
 			}
 		}
 	}
+	if best == "" {
+		return clip(first)
+	}
 	return best
+}
+
+// firstLine is that of the first text in an element, "" when it has none.
+func firstLine(e *document.Element) string {
+	if len(e.Lines) > 0 {
+		if s := strings.TrimSpace(linesText(e.Lines[:1])); s != "" {
+			return s
+		}
+	}
+	for i := range e.Children {
+		if s := firstLine(&e.Children[i]); s != "" {
+			return s
+		}
+	}
+	if e.Grid != nil {
+		for i := range e.Grid.Cells {
+			if lines := e.Grid.Cells[i].Lines; len(lines) > 0 {
+				return strings.TrimSpace(linesText(lines[:1]))
+			}
+		}
+	}
+	return ""
 }
