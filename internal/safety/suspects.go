@@ -1,8 +1,6 @@
 package safety
 
 import (
-	"math"
-
 	"github.com/ragify/ragify/internal/document"
 )
 
@@ -71,7 +69,8 @@ func runs(c *document.Content, visit func(run)) {
 
 // follows reports whether b continues the run of a.
 func follows(a, b *document.Glyph) bool {
-	return a.Object == b.Object && math.Hypot(a.OriginX-b.OriginX, a.OriginY-b.OriginY) <= gap*max(a.Size, 1)
+	dx, dy, most := a.OriginX-b.OriginX, a.OriginY-b.OriginY, gap*max(a.Size, 1)
+	return a.Object == b.Object && dx*dx+dy*dy <= most*most
 }
 
 // inked reports whether a glyph has something to show. Letters that PDFium has no outline for are lines without height.
