@@ -23,20 +23,9 @@ import (
 // errAbsent where there are no documents.
 func formatSection(ctx context.Context, e *engine.Engine, shared, temp string) (section, error) {
 	s := section{name: "formats", title: "Outputs read by other people's parsers", metrics: []string{"alike"}, required: []float64{1}}
-	var paths []string
-	for _, dir := range []string{filepath.Join(shared, "bench", "pdfs"), filepath.Join(shared, "corpus")} {
-		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-			if strings.HasSuffix(path, ".pdf") {
-				paths = append(paths, path)
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return s, err
-		}
-	}
-	if len(paths) == 0 {
-		return s, fmt.Errorf("%w: no documents in %s", errAbsent, shared)
+	paths, err := allDocuments(shared)
+	if err != nil {
+		return s, err
 	}
 	plain, full := option.Default(), option.Default()
 	full.TableMethod, full.MarkdownWithHTML, full.DetectStrikethrough = "cluster", true, true
@@ -93,4 +82,25 @@ func checkDocument(ctx context.Context, e *engine.Engine, path, temp string, o o
 		err = fmt.Errorf("the annotated PDF has %d pages of %d, warnings %v", annotated.Pages, result.Pages, annotated.Warnings)
 	}
 	return errors.Join(err, exporttest.CheckOutputs(files, o))
+}
+
+// allDocuments lists the PDFs of a folder of shared test data, the benchmark's first. The error is errAbsent where there
+// are none.
+func allDocuments(shared string) ([]string, error) {
+	var paths []string
+	for _, dir := range []string{filepath.Join(shared, "bench", "pdfs"), filepath.Join(shared, "corpus")} {
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".pdf") {
+				paths = append(paths, path)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%w: no documents in %s", errAbsent, shared)
+	}
+	return paths, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,20 +26,9 @@ func taggedSection(ctx context.Context, e *engine.Engine, shared, temp string) (
 		name: "tagged", title: "Tagged PDF: pages unchanged, order that of the JSON, files sound (asked of the benchmark: 0.97)",
 		metrics: []string{"all", "pixels", "order", "sound"},
 	}
-	var paths []string
-	for _, dir := range []string{filepath.Join(shared, "bench", "pdfs"), filepath.Join(shared, "corpus")} {
-		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-			if strings.HasSuffix(path, ".pdf") {
-				paths = append(paths, path)
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return s, err
-		}
-	}
-	if len(paths) == 0 {
-		return s, fmt.Errorf("%w: no documents in %s", errAbsent, shared)
+	paths, err := allDocuments(shared)
+	if err != nil {
+		return s, err
 	}
 	cache, err := cacheDir()
 	if err != nil {
