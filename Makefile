@@ -26,7 +26,7 @@ demo: ## convert a PDF through the real service and show the result: make demo [
 	@$(GO) run ./cmd/ragify demo $(if $(FILE),"$(FILE)")
 
 test: ## all tests, race detector on
-	@scripts/prepare.sh postgres cc
+	@scripts/prepare.sh postgres cc versitygw
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
 
 lint: ## format, vet, static analysis, tidy modules

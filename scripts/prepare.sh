@@ -1,11 +1,14 @@
 #!/bin/sh
 # Makes sure that programs the project needs are on this machine, and installs what is missing with the
-# system's package manager when that is allowed (as root, or through sudo without a password).
+# system's package manager when that is allowed (as root, or through sudo without a password); versitygw,
+# the S3 server that the tests run against, is a Go program and is built from the module proxy.
 #
-#   scripts/prepare.sh postgres|cc|make ...
+#   scripts/prepare.sh postgres|cc|make|versitygw ...
 #
 # Silent when everything is there.
 set -eu
+
+versitygw=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 has_postgres() {
   # The places that ragify itself looks in: internal/pgserver/find.go.
@@ -18,8 +21,19 @@ has_postgres() {
   command -v initdb >/dev/null && command -v postgres >/dev/null
 }
 
+# Where "go install" puts programs. The tests look there, too: internal/blob/s3test.
+go_bin() {
+  bin=$(go env GOBIN)
+  if [ -z "$bin" ]; then
+    bin=$(go env GOPATH)
+    bin=${bin%%:*}/bin
+  fi
+  echo "$bin"
+}
+
 has() {
   case $1 in
+  versitygw) command -v versitygw >/dev/null || [ -x "$(go_bin)/versitygw" ] ;;
   postgres) has_postgres ;;
   cc) command -v "${CC:-gcc}" >/dev/null || command -v clang >/dev/null ;;
   *) command -v "$1" >/dev/null ;;
@@ -43,7 +57,13 @@ packages() {
 
 missing=
 for what in "$@"; do
-  has "$what" || missing="$missing $what"
+  has "$what" && continue
+  if [ "$what" = versitygw ]; then
+    echo "prepare: building $versitygw" >&2
+    CGO_ENABLED=0 go install "$versitygw"
+  else
+    missing="$missing $what"
+  fi
 done
 [ -n "$missing" ] || exit 0
 

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ragify/ragify/internal/blob"
+	"github.com/ragify/ragify/internal/blob/s3test"
 	"github.com/ragify/ragify/internal/fault"
 )
 
@@ -34,38 +34,13 @@ func TestFile(t *testing.T) {
 }
 func TestMemory(t *testing.T) { conformance(t, openLocal(t, "mem://")) }
 
-// TestS3 runs against a real S3 server, versitygw, where that is installed:
-// go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+// TestS3 runs against a real S3 server.
 func TestS3(t *testing.T) {
-	gateway, err := exec.LookPath("versitygw")
-	if err != nil {
-		t.Skip("SKIPPED, S3 IS UNTESTED: versitygw is not installed (go install github.com/versity/versitygw/cmd/versitygw@v1.8.0)")
-	}
-	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "documents"), 0o755); err != nil { // a bucket
-		t.Fatal(err)
-	}
-	address := freeAddress(t)
-	cmd := exec.Command(gateway, "--port", address, "--access", "tester", "--secret", "tester-secret", "posix", root)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.Setenv("AWS_ACCESS_KEY_ID", "tester")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "tester-secret")
-	s, err := blob.Open(t.Context(), "s3://documents?region=us-east-1&use_path_style=true&endpoint=http://"+address, blob.Options{})
+	s, err := blob.Open(t.Context(), s3test.Start(t).URL(), blob.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	for deadline := time.Now().Add(30 * time.Second); s.Ping(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("versitygw does not answer")
-		}
-	}
 	conformance(t, fixture{store: s})
 }
 
