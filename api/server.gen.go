@@ -182,12 +182,15 @@ type Job struct {
 	PageCount int `json:"page_count"`
 
 	// PagesCharged Pages selected by `options.pages`.
-	PagesCharged int        `json:"pages_charged"`
-	Progress     Progress   `json:"progress"`
-	StartedAt    *time.Time `json:"started_at"`
-	Status       JobStatus  `json:"status"`
-	UpdatedAt    time.Time  `json:"updated_at"`
-	UserID       AccountID  `json:"user_id"`
+	PagesCharged int      `json:"pages_charged"`
+	Progress     Progress `json:"progress"`
+
+	// Queue While the status is pending, how long it may stay so; else null.
+	Queue     *QueuePlace `json:"queue"`
+	StartedAt *time.Time  `json:"started_at"`
+	Status    JobStatus   `json:"status"`
+	UpdatedAt time.Time   `json:"updated_at"`
+	UserID    AccountID   `json:"user_id"`
 
 	// Warnings Those about the upload as a whole are there from the start, the others when the job is done.
 	Warnings []Warning `json:"warnings"`
@@ -301,6 +304,18 @@ type Progress struct {
 type ProgressEvent struct {
 	Progress Progress  `json:"progress"`
 	Status   JobStatus `json:"status"`
+}
+
+// QueuePlace Accounts take turns: a job waits for its account's earlier jobs and for what else is due before it, not for every
+// job submitted before.
+type QueuePlace struct {
+	// EstimatedWaitSeconds About how long until the work begins, from all the work due before and the speed of late, rounded up to the next
+	// of these steps, a day meaning a day or more. Jobs of other accounts may come before it meanwhile. Null when
+	// nothing is known: no job has ended in the last hour.
+	EstimatedWaitSeconds *int `json:"estimated_wait_seconds"`
+
+	// Position Place among the account's own waiting jobs; 1 is its next.
+	Position int `json:"position"`
 }
 
 // Tier defines model for Tier.

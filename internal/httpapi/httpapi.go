@@ -44,8 +44,8 @@ type Jobs interface {
 	DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) error
 	// Watch ticks when the job changes; the channel is closed when ctx ends.
 	Watch(ctx context.Context, id uuid.UUID) (<-chan struct{}, error)
-	// Waiting counts the jobs of all accounts that no worker has begun.
-	Waiting(ctx context.Context) (int, error)
+	// Backlog looks at the work of all accounts that is not done.
+	Backlog(ctx context.Context) (job.Backlog, error)
 }
 
 // Blobs keeps uploads and results.

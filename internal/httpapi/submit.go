@@ -199,6 +199,9 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, f *form, c check
 	if err != nil {
 		return err
 	}
+	if !replayed {
+		s.queue.grew()
+	}
 	return s.created(w, r, j, replayed)
 }
 

@@ -37,6 +37,7 @@ func TestSubmit(t *testing.T) {
 			"ocr": "auto", "ocr_languages": []any{"eng"}, "chunk_max_tokens": 512.0, "chunk_overlap_tokens": 64.0,
 		},
 		"page_count": 12.0, "pages_charged": 3.0, "file_name": "report.pdf", "file_size": float64(len(fakePDF(12))),
+		"queue":    map[string]any{"position": 1.0, "estimated_wait_seconds": nil},
 		"progress": map[string]any{"pages_done": 0.0, "pages_total": 3.0}, "error_message": nil, "warnings": []any{},
 		"download_urls": map[string]any{}, "started_at": nil, "finished_at": nil,
 		"created_at": got["created_at"], "updated_at": got["created_at"], "expires_at": got["expires_at"],

@@ -336,6 +336,14 @@ func (w *world) finish(id string, status job.Status) {
 	}
 }
 
+// exec changes the database behind the server's back.
+func (w *world) exec(sql string, args ...any) {
+	w.t.Helper()
+	if _, err := w.pool.Exec(w.t.Context(), sql, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // activeJobs is the account's counter of taken slots, and how many jobs really are active.
 func (u user) activeJobs() (counter, jobs int) {
 	u.world.t.Helper()

@@ -55,6 +55,8 @@ type Job struct {
 	StartedAt    *time.Time
 	FinishedAt   *time.Time
 	ExpiresAt    time.Time // files are deleted then
+	Place        float64   // in the order of all work, see Backlog
+	Position     int       // among the account's own waiting jobs, from 1; 0 unless pending
 }
 
 // File is one result. Its blob key is Key(job, Name).

@@ -51,7 +51,8 @@ func releaseSlot(ctx context.Context, tx pgx.Tx, id account.ID) error {
 }
 
 // queueEpoch and queueUnit turn virtual time into what River sorts available work by, the time for which it is scheduled.
-// It lies long past, so that the work is due at once; a thousand million pages are twelve days.
+// It lies long past, so that the work is due at once; a thousand million pages are twelve days. At 1,000 pages
+// converted in a second it runs as fast as the clock, and stays so long behind.
 const queueUnit = time.Millisecond
 
 func queueEpoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -61,18 +62,12 @@ func dueAt(start float64) time.Time {
 	return queueEpoch().Add(time.Duration(start * float64(queueUnit)))
 }
 
-// Waiting counts the jobs of all accounts that no worker has begun.
-func (s *Store) Waiting(ctx context.Context) (n int, err error) {
-	defer op(&err, "postgres.Waiting")
-	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM jobs WHERE status = 'pending'`).Scan(&n)
-	return n, err
-}
-
-// restorePlaces gives work that is to be tried again its place back: River has scheduled it for now, behind everything.
+// restorePlaces gives work that is to be tried again its place back: River has scheduled it for the end of its pause, behind
+// everything. Not before that.
 func (s *Store) restorePlaces(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, `
 		UPDATE river_job q SET scheduled_at = $1::timestamptz + j.queue_start * $2 * interval '1 second'
 		FROM jobs j WHERE j.status IN ('pending', 'processing') AND q.id = j.river_job_id
-		AND q.state = 'available' AND q.scheduled_at > j.created_at`, queueEpoch(), queueUnit.Seconds())
+		AND q.state = 'available' AND q.scheduled_at BETWEEN j.created_at AND now()`, queueEpoch(), queueUnit.Seconds())
 	return err
 }

@@ -16,9 +16,13 @@ import (
 	"github.com/ragify/ragify/internal/option"
 )
 
-const jobColumns = `j.id, j.account_id, j.status, j.options, j.file_name, j.file_size, j.page_count, j.pages_charged,
+// jobColumns are what scanRecord reads of a job j, its position among the account's waiting ones counted.
+const jobColumns = jobFields + `, CASE j.status WHEN 'pending' THEN 1 + (
+	SELECT count(*) FROM jobs w WHERE w.account_id = j.account_id AND w.status = 'pending' AND w.queue_start < j.queue_start) ELSE 0 END`
+
+const jobFields = `j.id, j.account_id, j.status, j.options, j.file_name, j.file_size, j.page_count, j.pages_charged,
 	j.pages_done, j.error_code, j.error_message, j.warnings, j.files, j.webhook_url,
-	j.created_at, j.updated_at, j.started_at, j.finished_at, j.expires_at, j.period, j.river_job_id`
+	j.created_at, j.updated_at, j.started_at, j.finished_at, j.expires_at, j.period, j.river_job_id, j.queue_start`
 
 // record is a row of jobs: the job, and what only this package needs to know of it.
 type record struct {
@@ -42,7 +46,7 @@ func (s *Store) scanRecord(row pgx.Row) (r record, err error) {
 	var options, warnings, files []byte
 	err = row.Scan(&r.ID, &r.Account, &r.Status, &options, &r.FileName, &r.FileSize, &r.PageCount, &r.PagesCharged,
 		&r.PagesDone, &r.ErrorCode, &r.ErrorMessage, &warnings, &files, &r.WebhookURL,
-		&r.CreatedAt, &r.UpdatedAt, &r.StartedAt, &r.FinishedAt, &r.ExpiresAt, &r.month, &r.riverID)
+		&r.CreatedAt, &r.UpdatedAt, &r.StartedAt, &r.FinishedAt, &r.ExpiresAt, &r.month, &r.riverID, &r.Place, &r.Position)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return record{}, errJobNotFound()
 	}
@@ -88,8 +92,15 @@ func (s *Store) Jobs(ctx context.Context, acct account.ID, status job.Status, pa
 	if !ok {
 		return []job.Job{}, total, nil
 	}
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(`SELECT %s FROM jobs j WHERE %s ORDER BY created_at DESC, id DESC LIMIT %d OFFSET %d`,
-		jobColumns, where, size, skip), args...)
+	// Positions are counted once, not by jobColumns for every row.
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+		WITH waiting AS (
+			SELECT id, row_number() OVER (ORDER BY queue_start) AS position FROM jobs WHERE account_id = $1 AND status = 'pending'
+		), listed AS (
+			SELECT * FROM jobs WHERE %s ORDER BY created_at DESC, id DESC LIMIT %d OFFSET %d
+		)
+		SELECT %s, coalesce(w.position, 0) FROM listed j LEFT JOIN waiting w USING (id) ORDER BY j.created_at DESC, j.id DESC`,
+		where, size, skip, jobFields), args...)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -176,7 +176,7 @@ func TestSubmit(t *testing.T) {
 		want := job.Job{
 			ID: sub.ID, Account: a.ID, Status: job.Pending, Options: sub.Options, FileName: "ab\uFFFD.pdf", FileSize: 1234,
 			PageCount: 12, PagesCharged: 3, WebhookURL: "https://example.com/hook", Warnings: []document.Warning{}, Files: []job.File{},
-			CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(720 * time.Hour),
+			CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(720 * time.Hour), Position: 1,
 		}
 		want.Options.Password = ""
 		if d := cmp.Diff(want, j); d != "" {
