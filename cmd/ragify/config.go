@@ -60,7 +60,8 @@ const variablesHelp = `Environment variables:
   BLOB_URL                  where files are kept: file:///dir, or s3://bucket?region=… with
                             endpoint=… and use_path_style=true for other S3 servers. Empty: DATA_DIR
   LISTEN_ADDR               address of the API (:8080)
-  ADMIN_ADDR                address of /metrics and profiling: keep it private (127.0.0.1:9090)
+  ADMIN_ADDR                address of /metrics, /readyz and profiling: keep it private
+                            (127.0.0.1:9090; ragify work takes another port when that is taken)
   PUBLIC_URL                how clients reach the API, for download links. Empty: http://localhost
                             with the port of LISTEN_ADDR
   CLERK_JWT_KEY             Clerk's public key (PEM): accept Clerk sessions without a network
@@ -149,6 +150,9 @@ func (c config) checks() []check {
 		{"LOG_FORMAT", must(c.LogFormat == "text" || c.LogFormat == "json", "must be text or json, not %q", c.LogFormat)},
 	}
 }
+
+// defaultAdminAddr is ADMIN_ADDR where it is not set.
+const defaultAdminAddr = "127.0.0.1:9090"
 
 const (
 	minSigningKey = 16   // characters; what we make ourselves has 64

@@ -33,6 +33,7 @@ func TestImports(t *testing.T) {
 		"internal/engine":    {"internal/pdfium", "internal/layout", "internal/safety", "internal/ocr", "internal/export", "internal/stamp", "internal/sanitize", "internal/workbench", "internal/document", "internal/option", "internal/fault"},
 		"internal/blob":      {"internal/fault"},
 		"internal/pgserver":  {},
+		"internal/health":    {"internal/fault"},
 		"internal/webhook":   {"internal/account", "internal/job", "internal/fault"},
 		"internal/postgres":  append([]string{"migrations"}, domain...),
 		"internal/queue":     append([]string{"internal/engine", "internal/blob", "internal/webhook"}, domain...),

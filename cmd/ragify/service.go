@@ -15,11 +15,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
 	"github.com/ragify/ragify/internal/blob"
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/health"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/queue"
@@ -45,6 +47,8 @@ const (
 type service struct {
 	config   config
 	log      *slog.Logger
+	registry *prometheus.Registry // every room's metrics
+	parts    []health.Part        // what has to work for the service to be ready
 	store    *postgres.Store
 	apiURL   string // how this machine reaches the API; "" for workers only
 	adminURL string
@@ -56,7 +60,7 @@ type service struct {
 // startService starts everything. Without api it only works the queue. When it fails, nothing is left
 // running.
 func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ *service, err error) {
-	s := &service{config: c, log: log, drain: make(chan struct{}), failed: make(chan error, 3)}
+	s := &service{config: c, log: log, registry: newRegistry(), drain: make(chan struct{}), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -65,12 +69,10 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	if err := s.config.prepareDataDir(); err != nil {
 		return nil, err
 	}
-	var listeners [2]net.Listener // API, admin
-	if api {
-		// First of all: a port that is taken should be known before a database is made.
-		if listeners, err = s.listen(ctx); err != nil {
-			return nil, err
-		}
+	// First of all: a port that is taken should be known before a database is made.
+	l, err := s.listen(ctx, api)
+	if err != nil {
+		return nil, err
 	}
 	how := own
 	if !api {
@@ -88,22 +90,48 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	if err != nil {
 		return nil, err
 	}
+	q, err := s.newQueue(db, p)
+	if err != nil {
+		return nil, err
+	}
 	if api {
-		if err := s.serve(p, listeners); err != nil {
+		// Not the converting engine: an upload must not wait for the conversions of others.
+		if p.inspect, err = s.newEngine("inspect", max(2, runtime.NumCPU())); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.work(ctx, db, p); err != nil {
+	ready, err := health.New(s.registry, s.parts...)
+	if err != nil {
+		return nil, err
+	}
+	s.listenAndServe(l.admin, httpapi.NewAdmin(httpapi.Admin{Metrics: s.registry, Ready: ready.Check, Drain: s.drain, Logger: s.log}))
+	if api {
+		if err := s.serve(p, l.api, ready.Check); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.work(ctx, q); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newRegistry makes the registry that all rooms of a process share.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	promauto.With(r).NewGaugeVec(prometheus.GaugeOpts{
+		Name: "ragify_build_info", Help: "Always 1. The labels tell the program's version and the Go that built it.",
+	}, []string{"version", "goversion"}).WithLabelValues(version(), runtime.Version()).Set(1)
+	return r
 }
 
 // parts is what both sides of the service share.
 type parts struct {
 	signingKey []byte
 	blobs      *blob.Store
-	convert    *engine.Engine
+	convert    *engine.Engine // nil without workers
+	inspect    *engine.Engine // nil without API
 }
 
 func (s *service) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
@@ -128,27 +156,39 @@ func (s *service) watch(lost <-chan struct{}) {
 	}
 }
 
-func (s *service) listen(ctx context.Context) (l [2]net.Listener, err error) {
-	for i, v := range []setting{{"LISTEN_ADDR", s.config.ListenAddr}, {"ADMIN_ADDR", s.config.AdminAddr}} {
-		if l[i], err = new(net.ListenConfig).Listen(ctx, "tcp", v.value); err != nil {
-			return l, fmt.Errorf("%s: %w", v.variable, err)
+// listeners are where requests come in.
+type listeners struct{ api, admin net.Listener }
+
+// listen opens the listeners, that of the API only where there is one.
+func (s *service) listen(ctx context.Context, api bool) (l listeners, err error) {
+	if api {
+		if l.api, s.apiURL, err = s.listenOn(ctx, s.config.ListenAddr); err != nil {
+			return l, fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
-		s.onStop(func(context.Context) error { return ignoreClosed(l[i].Close()) })
+		if s.config.PublicURL == "" {
+			s.config.PublicURL = s.apiURL
+		}
 	}
-	if s.apiURL, err = localURL(l[0].Addr().String()); err != nil {
-		return l, err
+	l.admin, s.adminURL, err = s.listenOn(ctx, s.config.AdminAddr)
+	if err != nil && !api && s.config.AdminAddr == defaultAdminAddr {
+		// Workers beside a serve, or beside each other, on one machine: only who asks for the address must have it.
+		l.admin, s.adminURL, err = s.listenOn(ctx, "127.0.0.1:0")
 	}
-	if s.adminURL, err = localURL(l[1].Addr().String()); err != nil {
-		return l, err
-	}
-	if s.config.PublicURL == "" {
-		s.config.PublicURL = s.apiURL
+	if err != nil {
+		return l, fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return l, nil
 }
 
-// setting is a variable and what it is set to.
-type setting struct{ variable, value string }
+// listenOn opens a listener, which stop closes, and gives the URL by which this machine reaches it.
+func (s *service) listenOn(ctx context.Context, address string) (l net.Listener, url string, err error) {
+	if l, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+		return nil, "", err
+	}
+	s.onStop(func(context.Context) error { return ignoreClosed(l.Close()) })
+	url, err = localURL(l.Addr().String())
+	return l, url, err
+}
 
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
@@ -176,14 +216,15 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 		Retention: s.config.Retention, Logger: s.log,
 	})
 	if s.config.Workers > 0 {
-		p.convert, err = s.newEngine(s.config.Workers)
+		p.convert, err = s.newEngine("convert", s.config.Workers)
 	}
+	s.parts = append(s.parts, health.Part{Name: "database", Check: s.store.Ping}, health.Part{Name: "storage", Check: p.blobs.Ping}, s.diskPart())
 	return p, err
 }
 
-// newEngine makes an engine and sets it to warm up: the very first start compiles for seconds, which
+// newEngine makes an engine, whose metrics are labelled with pool, and sets it to warm up: the very first start compiles for seconds, which
 // nobody's request should have to wait for.
-func (s *service) newEngine(children int) (*engine.Engine, error) {
+func (s *service) newEngine(pool string, children int) (*engine.Engine, error) {
 	command, err := engineChild()
 	if err != nil {
 		return nil, err
@@ -194,6 +235,7 @@ func (s *service) newEngine(children int) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.parts = append(s.parts, health.Part{Name: "engine_" + pool, Check: e.Check})
 	ctx, cancel := context.WithCancel(context.Background())
 	warm := make(chan struct{})
 	go func() {
@@ -210,23 +252,35 @@ func (s *service) newEngine(children int) (*engine.Engine, error) {
 	return e, nil
 }
 
-// work sets the queue to work.
-func (s *service) work(ctx context.Context, db *database, p parts) error {
-	if s.config.Workers == 0 {
-		return nil
-	}
+// newQueue makes what works the queue.
+func (s *service) newQueue(db *database, p parts) (*queue.Queue, error) {
 	q, err := queue.New(queue.Config{
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
 		Webhooks: webhook.New(webhook.Config{SigningKey: p.signingKey, AllowPrivate: s.config.WebhookAllowPrivate}),
 		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
 		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log,
 	})
-	if err != nil {
-		return err
+	if err == nil && s.config.Workers > 0 {
+		s.parts = append(s.parts, health.Part{Name: "queue", Check: q.Check})
+	}
+	return q, err
+}
+
+// work sets the queue to work.
+func (s *service) work(ctx context.Context, q *queue.Queue) error {
+	if s.config.Workers == 0 {
+		return nil
 	}
 	if err := q.Start(ctx); err != nil {
 		return err
 	}
+	go func() { // a process that is up but converts nothing would fool whoever supervises it
+		select {
+		case <-q.Ended():
+			s.failed <- errors.New("the queue stopped working")
+		case <-s.drain:
+		}
+	}()
 	s.onStop(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownGrace+flushGrace)
 		defer cancel()
@@ -235,15 +289,10 @@ func (s *service) work(ctx context.Context, db *database, p parts) error {
 	return nil
 }
 
-// serve answers requests on the listeners.
-func (s *service) serve(p parts, listeners [2]net.Listener) error {
+// serve answers requests on l.
+func (s *service) serve(p parts, l net.Listener, ready func(context.Context) error) error {
 	if err := clearUploads(s.config.tempDir()); err != nil {
 		s.log.Warn("cannot remove leftovers of interrupted uploads", "error", err)
-	}
-	// Not the converting engine: an upload must not wait for the conversions of others.
-	inspecting, err := s.newEngine(max(2, runtime.NumCPU()))
-	if err != nil {
-		return err
 	}
 	a, err := auth.New(auth.Config{
 		Store: s.store, Plans: s.config.plans, Logger: s.log,
@@ -262,27 +311,24 @@ func (s *service) serve(p parts, listeners [2]net.Listener) error {
 		a.Stop(ctx)
 		return nil
 	})
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	api, err := httpapi.New(httpapi.Deps{
-		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{inspecting}, Auth: a, Plans: s.config.plans,
+		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{p.inspect}, Auth: a, Plans: s.config.plans,
 		CheckWebhookURL: webhook.CheckURL,
 		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKey, id) },
 		Files:           p.blobs.Handler,
-		Ready:           func(ctx context.Context) error { return errors.Join(s.store.Ping(ctx), p.blobs.Ping(ctx)) },
+		Ready:           ready,
 		Drain:           s.drain,
 		MaxUploadBytes:  s.config.MaxUploadBytes,
 		MaxQueuedJobs:   s.config.MaxQueuedJobs,
 		TempDir:         s.config.tempDir(),
 		CORSOrigins:     s.config.CORSAllowedOrigins,
 		Logger:          s.log,
-		Registry:        registry,
+		Registry:        s.registry,
 	})
 	if err != nil {
 		return err
 	}
-	s.listenAndServe(listeners[1], httpapi.NewAdmin(registry, s.log))
-	s.listenAndServe(httpapi.Listener(listeners[0]), api)
+	s.listenAndServe(httpapi.Listener(l), api)
 	return nil
 }
 

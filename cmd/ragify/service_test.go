@@ -483,3 +483,39 @@ func TestDemo(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkHealth looks at workers without an API through their admin listener.
+func TestWorkHealth(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t))
+	server := start(t, append(env, "WORKERS=0"), "serve")
+	worker := start(t, env, "work")
+	for _, path := range []string{"/healthz", "/readyz"} {
+		eventually(t, path, func() bool { return request(t, http.MethodGet, worker.admin+path, "").status == 200 })
+	}
+	address := "ADMIN_ADDR=" + strings.TrimPrefix(worker.admin, "http://")
+	ragifyOK(t, append(env, address), "health", "--work")
+	for url, want := range map[string]string{
+		worker.admin: `ragify_health_up{part="queue"} 1`,
+		server.admin: `ragify_health_up{part="engine_inspect"} 1`,
+	} {
+		if a := request(t, http.MethodGet, url+"/metrics", ""); a.status != 200 || !strings.Contains(a.body, want) || !strings.Contains(a.body, "ragify_build_info{") {
+			t.Errorf("no %s in\n%s", want, a.body)
+		}
+	}
+	server.terminate() // with its embedded Postgres
+	var a answer
+	eventually(t, "the worker sees that its database is away", func() bool {
+		a = request(t, http.MethodGet, worker.admin+"/readyz", "")
+		return a.status == 503
+	})
+	if _, facts := a.detail(t); !strings.Contains(fmt.Sprint(facts["parts"]), "database") {
+		t.Errorf("%s", a.body)
+	}
+	if a := request(t, http.MethodGet, worker.admin+"/healthz", ""); a.status != 200 {
+		t.Errorf("alive, but %d", a.status)
+	}
+	if o := ragify(t, append(env, address), "health", "--work"); o.code != exitFailure || !strings.Contains(o.stderr, "database") {
+		t.Errorf("%+v", o)
+	}
+}

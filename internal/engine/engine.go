@@ -57,6 +57,7 @@ type Engine struct {
 	ocrPageTime  time.Duration // the deadline for each of these pages
 
 	mu     sync.Mutex
+	broken error // why the last child that was started did not get ready; nil when it did
 	closed bool
 	idle   []*child // most recently used last
 	live   map[*child]struct{}
@@ -123,6 +124,18 @@ func (e *Engine) Warm(ctx context.Context) (err error) {
 	defer release()
 	e.putBack(c)
 	return nil
+}
+
+// Check tells why children do not start, nil while they do. After a failure it tries again: nobody else may, where work
+// goes only to who is ready. ctx bounds that.
+func (e *Engine) Check(ctx context.Context) error {
+	e.mu.Lock()
+	broken := e.broken
+	e.mu.Unlock()
+	if broken == nil {
+		return nil
+	}
+	return e.Warm(ctx)
 }
 
 // Inspect opens the PDF at path. deep also looks at every page for text, which takes a few milliseconds
@@ -347,10 +360,16 @@ func (e *Engine) takeIdle() *child {
 }
 
 // start starts a child and waits for it to be ready.
-func (e *Engine) start(ctx context.Context) (*child, error) {
+func (e *Engine) start(ctx context.Context) (c *child, err error) {
+	defer func() {
+		if ctx.Err() == nil { // else it says nothing
+			e.mu.Lock()
+			e.broken = err
+			e.mu.Unlock()
+		}
+	}()
 	began := time.Now()
-	c, err := e.spawn()
-	if err != nil {
+	if c, err = e.spawn(); err != nil {
 		return nil, err
 	}
 	resp, err := c.exchange(ctx, request{Op: opStart, CacheDir: e.config.CacheDir, MemoryLimit: e.config.MemoryLimit}, nil)

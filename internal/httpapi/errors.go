@@ -53,6 +53,17 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	f := fault.From(err)
+	switch status := statuses[f.Kind]; status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ragify", ApiKey realm="ragify", header="X-Api-Key"`)
+	case http.StatusInternalServerError:
+		f = fault.From(errors.New("")).With("request_id", rec.id) // whatever an internal fault says stays inside
+	}
+	writeFault(w, f)
+}
+
+// writeFault answers with f. Nothing may have been answered.
+func writeFault(w http.ResponseWriter, f *fault.Fault) {
 	status := statuses[f.Kind]
 	detail := map[string]any{}
 	for name, value := range f.Facts {
@@ -60,14 +71,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	detail["message"], detail["code"] = f.Message, f.Code
 	h := w.Header()
-	switch status {
-	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer realm="ragify", ApiKey realm="ragify", header="X-Api-Key"`)
-	case http.StatusInternalServerError:
-		// Whatever an internal fault says stays inside.
-		neutral := fault.From(errors.New(""))
-		detail = map[string]any{"message": neutral.Message, "code": neutral.Code, "request_id": rec.id}
-	}
 	if retry := f.Retry; retry > 0 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		if retry <= 0 {
 			retry = defaultRetry

@@ -1,15 +1,12 @@
 package httpapi
 
 import (
-	"log/slog"
 	"net/http"
-	"net/http/pprof"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // metrics counts requests. Labels are bounded: route patterns, not paths.
@@ -61,17 +58,4 @@ func (m *metrics) begin() func(method, route string, status int, took time.Durat
 		m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 		m.seconds.WithLabelValues(method, route).Observe(took.Seconds())
 	}
-}
-
-// NewAdmin makes the handler of the admin listener, which must not be reachable from outside: GET
-// /metrics for Prometheus, GET /healthz, and Go's profiles under /debug/pprof/.
-func NewAdmin(metrics prometheus.Gatherer, logger *slog.Logger) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, health()) })
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
 }

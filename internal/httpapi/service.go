@@ -35,18 +35,28 @@ func (s *server) getHealth(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *server) getReadiness(w http.ResponseWriter, r *http.Request) error {
-	if s.draining() {
-		return errShuttingDown()
+	if err := ready(r.Context(), s.Drain, s.Ready); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readinessTimeout)
+	writeJSON(w, http.StatusOK, health())
+	return nil
+}
+
+// ready tells why no work should come here, with a fault Unavailable.
+func ready(ctx context.Context, drain <-chan struct{}, check func(context.Context) error) error {
+	select {
+	case <-drain:
+		return errShuttingDown()
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
-	if err := s.Ready(ctx); err != nil {
+	if err := check(ctx); err != nil {
 		if fault.KindOf(err) == fault.Unavailable {
 			return err
 		}
 		return fault.New(fault.Unavailable, "not_ready", "The service is not ready.").Because(err)
 	}
-	writeJSON(w, http.StatusOK, health())
 	return nil
 }
 

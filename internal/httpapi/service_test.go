@@ -348,7 +348,7 @@ func TestMetrics(t *testing.T) {
 	w.send(http.MethodGet, "/somewhere/random", nil).want(http.StatusNotFound)
 	w.send("PROPFIND", "/somewhere/else", nil).want(http.StatusNotFound)
 	w.server.Close() // counted after the answers
-	admin := httptest.NewServer(httpapi.NewAdmin(registry, w.deps.Logger))
+	admin := httptest.NewServer(httpapi.NewAdmin(httpapi.Admin{Metrics: registry, Ready: w.deps.Ready, Drain: w.drain, Logger: w.deps.Logger}))
 	defer admin.Close()
 	get := func(path string) string {
 		resp, err := http.Get(admin.URL + path)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,6 +115,8 @@ type Queue struct {
 	logger   *slog.Logger
 	client   *river.Client[pgx.Tx] // nil when there is nothing to work
 	sentinel *sentinel
+
+	ended atomic.Pointer[<-chan struct{}] // closed when the client has stopped; nil before Start
 
 	mu      sync.Mutex
 	started bool
@@ -219,6 +222,8 @@ func (q *Queue) Start(ctx context.Context) error {
 		return fmt.Errorf("queue: %w", err)
 	}
 	q.started = true
+	stopped := q.client.Stopped()
+	q.ended.Store(&stopped)
 	return nil
 }
 

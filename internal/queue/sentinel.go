@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,7 @@ type sentinel struct {
 	store  Store
 	logger *slog.Logger
 
+	locked    atomic.Bool          // whether this process shows itself alive
 	conn      *pgx.Conn            // nil while it is broken
 	missing   map[string]time.Time // client → since when its lock is seen free
 	reconcile time.Time            // when Reconcile is next due
@@ -106,6 +108,7 @@ func (s *sentinel) connect(ctx context.Context) error {
 	}
 	// What was seen before says nothing: all the locks may have been lost together.
 	s.conn, s.missing = conn, make(map[string]time.Time)
+	s.locked.Store(true)
 	return nil
 }
 
@@ -124,6 +127,7 @@ func (s *sentinel) reconnect(ctx context.Context) bool {
 }
 
 func (s *sentinel) disconnect(ctx context.Context) {
+	s.locked.Store(false)
 	if s.conn == nil {
 		return
 	}
