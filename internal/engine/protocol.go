@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/ragify/ragify/internal/document"
@@ -77,8 +78,9 @@ type wireFault struct {
 	Code    string         `json:"code"`
 	Message string         `json:"message"`
 	Facts   map[string]any `json:"facts,omitempty"`
-	Cause   string         `json:"cause"`           // for the log
-	Fatal   bool           `json:"fatal,omitempty"` // the child ends after this
+	Cause   string         `json:"cause"`              // for the log
+	Fatal   bool           `json:"fatal,omitempty"`    // the child ends after this
+	NoSpace bool           `json:"no_space,omitempty"` // a disk is full
 }
 
 // maxCause bounds the text of a cause, in bytes: a WebAssembly stack trace can be long.
@@ -88,6 +90,7 @@ const maxCause = 4 << 10
 func toWire(err error) *wireFault {
 	f := fault.From(err)
 	w := &wireFault{Invalid: f.Kind == fault.Invalid, Code: f.Code, Message: f.Message, Facts: f.Facts, Cause: err.Error()}
+	w.NoSpace = errors.Is(err, syscall.ENOSPC)
 	if len(w.Cause) > maxCause {
 		w.Cause = w.Cause[:maxCause]
 	}
@@ -95,9 +98,12 @@ func toWire(err error) *wireFault {
 }
 
 // err rebuilds the error in the parent. Only Invalid faults keep their face: whatever else a child says
-// is an internal failure.
+// is an internal failure, or a full disk.
 func (w *wireFault) err() error {
 	cause := errors.New(w.Cause)
+	if w.NoSpace {
+		return fault.New(fault.Unavailable, "storage_unavailable", "The service has no room to work right now. Try again shortly.").Because(cause)
+	}
 	if !w.Invalid || w.Code == "" || w.Message == "" {
 		return fmt.Errorf("engine child: %w", cause)
 	}

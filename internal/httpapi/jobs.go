@@ -179,7 +179,7 @@ func downloadName(j job.Job, f job.File) string {
 	if stem == "" {
 		stem = "result"
 	}
-	return stem + strings.TrimPrefix(f.Name, "result")
+	return stem + strings.TrimPrefix(path.Base(f.Name), "result")
 }
 
 // orNull gives nil for "".

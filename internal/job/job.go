@@ -62,7 +62,7 @@ type Job struct {
 // File is one result. Its blob key is Key(job, Name).
 type File struct {
 	Format string `json:"format"` // an option.Format, or "images"
-	Name   string `json:"name"`   // file name, e.g. "result.md"
+	Name   string `json:"name"`   // path below the job's prefix: the folder of its attempt, the file name "result.md"
 	Size   int64  `json:"size"`
 	Type   string `json:"type"` // media type
 }
@@ -109,5 +109,15 @@ func Abandoned() Outcome {
 		Status:       Failed,
 		ErrorCode:    "conversion_failed",
 		ErrorMessage: "The conversion failed because of a problem on our side. Its pages were given back; please try again.",
+	}
+}
+
+// Crashed is the outcome of a job whose conversion was at work every time when its worker died.
+func Crashed() Outcome {
+	return Outcome{
+		Status:    Failed,
+		ErrorCode: "conversion_crashed",
+		ErrorMessage: "The conversion was cut off each time it was tried, most likely because this PDF needs more memory than there is. " +
+			"Its pages were given back; please convert fewer pages at a time (option pages).",
 	}
 }

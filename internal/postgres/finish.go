@@ -119,25 +119,39 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 }
 
 // Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot
-// and pages come back, and brings work that is to be repeated back to its place. It returns the number of jobs ended. Any number of processes may do this at once.
+// and pages come back, and brings work that is to be repeated back to its place. It returns the number of
+// jobs ended. Any number of processes may do this at once.
 func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
 	defer op(&err, "postgres.Reconcile")
 	if err := s.restorePlaces(ctx); err != nil {
 		return 0, err
 	}
-	// Row and queue job are written in the same transactions, so one snapshot shows both in step.
+	// Row and queue job are written in the same transactions, so one snapshot shows both in step. The queue notes
+	// in the metadata of its work that a worker died over it.
 	rows, err := s.pool.Query(ctx, `
-		SELECT id FROM jobs j WHERE status IN ('pending', 'processing')
+		SELECT id, EXISTS (SELECT FROM river_job q WHERE q.id = j.river_job_id AND q.state = 'discarded' AND q.metadata ? 'crashed')
+		FROM jobs j WHERE status IN ('pending', 'processing')
 		AND NOT EXISTS (SELECT FROM river_job q WHERE q.id = j.river_job_id AND q.finalized_at IS NULL)`)
 	if err != nil {
 		return 0, err
 	}
-	lost, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	type loss struct {
+		id      uuid.UUID
+		crashed bool
+	}
+	lost, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l loss, err error) {
+		err = row.Scan(&l.id, &l.crashed)
+		return l, err
+	})
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range lost {
-		finished, err := s.FinishJob(ctx, id, job.Abandoned(), nil)
+	for _, l := range lost {
+		outcome := job.Abandoned()
+		if l.crashed {
+			outcome = job.Crashed()
+		}
+		finished, err := s.FinishJob(ctx, l.id, outcome, nil)
 		if err != nil {
 			return ended, err
 		}

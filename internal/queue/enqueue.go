@@ -18,9 +18,11 @@ import (
 )
 
 // The queues. Webhooks and maintenance have their own, so that a slow receiver or a long sweep never
-// keeps a conversion waiting.
+// keeps a conversion waiting. Conversions whose workers keep dying move to suspectQueue, which each
+// process works off one by one: see sentinel.takeOver.
 const (
 	convertQueue     = "convert"
+	suspectQueue     = "suspect"
 	webhookQueue     = "webhook"
 	maintenanceQueue = "maintenance"
 )

@@ -22,7 +22,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
+	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/webhook"
@@ -36,6 +38,8 @@ type Store interface {
 	SetProgress(ctx context.Context, id uuid.UUID, done int) error
 	// FinishJob ends an active job, complete in the same transaction. Not finished: deleted or ended before.
 	FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, complete func(context.Context, pgx.Tx) error) (finished bool, err error)
+	// Job finds a job of the account. NotFound: deleted.
+	Job(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, error)
 	// Reconcile ends jobs whose work is lost or given up.
 	Reconcile(ctx context.Context) (ended int, err error)
 	// ExpiredJobs finds jobs whose files are due for deletion.
@@ -89,13 +93,19 @@ type Config struct {
 	// RetryDelay is the pause after the given failed attempt (from 1) of a conversion; default: from a
 	// second to two minutes.
 	RetryDelay func(attempt int) time.Duration
-	Now        func() time.Time // default time.Now; for deciding what an orphan is
-	Logger     *slog.Logger     // default slog.Default()
+	// OutagePatience is how long a worker waits for files, database or disk to come back before it puts a
+	// conversion back into the queue; default 30 seconds.
+	OutagePatience time.Duration
+	Now            func() time.Time // default time.Now; for deciding what an orphan is
+	Logger         *slog.Logger     // default slog.Default()
 }
 
 const (
 	defaultJobTimeout = 10 * time.Minute
 	defaultStopGrace  = 20 * time.Second
+	// defaultOutagePatience covers a restart of what is away. Meanwhile the worker takes nothing else, so
+	// the queue keeps its order instead of being tried through in vain.
+	defaultOutagePatience = 30 * time.Second
 	// transferTime is what a conversion may take beside the engine: fetching the upload, storing results.
 	transferTime = 5 * time.Minute
 	// rescueMargin is how long after a conversion's last moment River's own rescuer gives it up: the net
@@ -145,6 +155,7 @@ func New(c Config) (*Queue, error) {
 		}
 	}
 	timeout := q.c.JobTimeout + transferTime
+	working := newWorkingSet()
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		// Ours, not River's default of host name and time: the sentinel's lock hangs on it.
 		ID:            "ragify-" + uuid.NewString(),
@@ -153,9 +164,11 @@ func New(c Config) (*Queue, error) {
 		FetchCooldown: fetchCooldown,
 		Queues: map[string]river.QueueConfig{
 			convertQueue:     {MaxWorkers: q.c.Workers, FetchPollInterval: convertPoll},
+			suspectQueue:     {MaxWorkers: 1, FetchPollInterval: otherPoll},
 			webhookQueue:     {MaxWorkers: webhookWorkers, FetchPollInterval: otherPoll},
 			maintenanceQueue: {MaxWorkers: 1, FetchPollInterval: otherPoll},
 		},
+		Middleware:           []rivertype.Middleware{working.middleware()},
 		JobTimeout:           timeout,
 		RescueStuckJobsAfter: timeout + rescueMargin,
 		SoftStopTimeout:      q.c.StopGrace,
@@ -168,7 +181,7 @@ func New(c Config) (*Queue, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	q.client = client
-	q.sentinel = newSentinel(c.Pool, client.ID(), c.Store, q.logger)
+	q.sentinel = newSentinel(c.Pool, client.ID(), working, c.Store, q.logger)
 	return q, nil
 }
 
@@ -184,6 +197,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.TempDir == "" {
 		c.TempDir = os.TempDir()
+	}
+	if c.OutagePatience <= 0 {
+		c.OutagePatience = defaultOutagePatience
 	}
 	if c.RetryDelay == nil {
 		c.RetryDelay = convertBackoff
