@@ -153,7 +153,7 @@ func TestKilledWorker(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.await(t, j.ID, ended); got.Status != job.Failed || got.ErrorCode != "conversion_failed" {
+		if got := b.await(t, j.ID, ended); got.Status != job.Failed || got.ErrorCode != "conversion_crashed" {
 			t.Errorf("got %s %q", got.Status, got.ErrorCode)
 		}
 		pgtest.CheckBooks(t, b.pool)
