@@ -403,7 +403,8 @@ type ListJobsParams struct {
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Wait Answer when the job has ended, at the latest after this many seconds: for scripts, which need no loop with
-	// pauses then. The answer is the job as it is at that moment.
+	// pauses then. The answer is the job as it is at that moment; when the server shuts down it comes early. Waiting
+	// requests count as event streams do: 503 `too_many_streams`.
 	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
 }
 

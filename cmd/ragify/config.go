@@ -44,6 +44,8 @@ type config struct {
 	Workers                int           `env:"WORKERS"` // default: one a processor
 	JobTimeout             time.Duration `env:"JOB_TIMEOUT" envDefault:"10m"`
 	ShutdownGrace          time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s"`
+	ShutdownDelay          time.Duration `env:"SHUTDOWN_DELAY" envDefault:"1s"`
+	MaxEventStreams        int           `env:"MAX_EVENT_STREAMS" envDefault:"10000"`
 	WebhookAllowPrivate    bool          `env:"WEBHOOK_ALLOW_PRIVATE"`
 	EngineCacheDir         string        `env:"ENGINE_CACHE_DIR"`
 	LogLevel               slog.Level    `env:"LOG_LEVEL" envDefault:"info"`
@@ -81,6 +83,9 @@ const variablesHelp = `Environment variables:
   WORKERS                   conversions at once in this process, 0 for the API only (one a processor)
   JOB_TIMEOUT               longest time for one conversion (10m)
   SHUTDOWN_GRACE            how long running conversions may go on after SIGTERM (20s)
+  SHUTDOWN_DELAY            how long connections are taken after SIGTERM at least, /readyz already
+                            at 503: the time that load balancers need to notice (1s)
+  MAX_EVENT_STREAMS         how many event streams and waiting requests may be open at once (10000)
   WEBHOOK_ALLOW_PRIVATE     true: webhooks may go to private and loopback addresses (false)
   ENGINE_CACHE_DIR          where the compiled engine is kept (DATA_DIR/cache)
   LOG_LEVEL                 debug, info, warn or error (info)
@@ -147,6 +152,8 @@ func (c config) checks() []check {
 		{"WORKERS", must(c.Workers >= 0 && c.Workers <= maxWorkers, "must be from 0 to %d, not %d", maxWorkers, c.Workers)},
 		{"JOB_TIMEOUT", must(c.JobTimeout >= time.Second, "must be at least one second, not %v", c.JobTimeout)},
 		{"SHUTDOWN_GRACE", must(c.ShutdownGrace > 0, "must be more than nothing, not %v", c.ShutdownGrace)},
+		{"SHUTDOWN_DELAY", must(c.ShutdownDelay >= 0, "must be 0 or more, not %v", c.ShutdownDelay)},
+		{"MAX_EVENT_STREAMS", must(c.MaxEventStreams >= 1, "must be at least 1, not %d", c.MaxEventStreams)},
 		{"LOG_FORMAT", must(c.LogFormat == "text" || c.LogFormat == "json", "must be text or json, not %q", c.LogFormat)},
 	}
 }

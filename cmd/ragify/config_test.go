@@ -32,6 +32,8 @@ func TestConfig(t *testing.T) {
 			"WORKERS":                  {"two", "-1", "100000"},
 			"JOB_TIMEOUT":              {"10", "0s"},
 			"SHUTDOWN_GRACE":           {"0s"},
+			"SHUTDOWN_DELAY":           {"-1s", "soon"},
+			"MAX_EVENT_STREAMS":        {"0", "many"},
 			"WEBHOOK_ALLOW_PRIVATE":    {"perhaps"},
 			"LOG_LEVEL":                {"loud"},
 			"LOG_FORMAT":               {"xml"},

@@ -153,7 +153,7 @@ func (a *app) startDemo(ctx context.Context, dir string) (*service, error) {
 		return nil, err
 	}
 	c, err := loadConfig(map[string]string{
-		"DATA_DIR": dir, "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "ENGINE_CACHE_DIR": cache,
+		"DATA_DIR": dir, "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "ENGINE_CACHE_DIR": cache, "SHUTDOWN_DELAY": "0s",
 	})
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func environ(t *testing.T, dir string, vars ...string) []string {
 	}
 	env := []string{
 		"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=json",
-		"ENGINE_CACHE_DIR=" + cache,
+		"ENGINE_CACHE_DIR=" + cache, "SHUTDOWN_DELAY=0s",
 	}
 	return append(env, vars...)
 }

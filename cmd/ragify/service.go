@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,10 +29,11 @@ import (
 	"github.com/ragify/ragify/internal/webhook"
 )
 
-// How long the later parts of a shutdown may take. With SHUTDOWN_GRACE they are what a supervisor
-// should allow.
+// How long the later parts of a shutdown may take. With the longer of SHUTDOWN_GRACE and SHUTDOWN_DELAY they are what a
+// supervisor should allow: half a minute more.
 const (
 	requestGrace = 10 * time.Second // running requests
+	answerGrace  = 2 * time.Second  // answers to what is broken off then
 	flushGrace   = 5 * time.Second  // the last writes
 )
 
@@ -53,6 +55,8 @@ type service struct {
 	apiURL   string // how this machine reaches the API; "" for workers only
 	adminURL string
 	drain    chan struct{}                 // closed when the shutdown begins
+	drained  time.Time                     // when that was
+	leave    chan struct{}                 // closed when the API takes no new connections
 	failed   chan error                    // the service cannot go on
 	stops    []func(context.Context) error // what stop does, last first
 }
@@ -60,7 +64,7 @@ type service struct {
 // startService starts everything. Without api it only works the queue. When it fails, nothing is left
 // running.
 func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ *service, err error) {
-	s := &service{config: c, log: log, registry: newRegistry(), drain: make(chan struct{}), failed: make(chan error, 4)}
+	s := &service{config: c, log: log, registry: newRegistry(), drain: make(chan struct{}), leave: make(chan struct{}), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -104,7 +108,7 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	if err != nil {
 		return nil, err
 	}
-	s.listenAndServe(l.admin, httpapi.NewAdmin(httpapi.Admin{Metrics: s.registry, Ready: ready.Check, Drain: s.drain, Logger: s.log}))
+	s.listenAndServe(l.admin, httpapi.NewAdmin(httpapi.Admin{Metrics: s.registry, Ready: ready.Check, Drain: s.drain, Logger: s.log}), func() {})
 	if api {
 		if err := s.serve(p, l.api, ready.Check); err != nil {
 			return nil, err
@@ -136,9 +140,10 @@ type parts struct {
 
 func (s *service) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
 
-// stop ends the service in good order: no new work, running jobs finish or go back to the queue,
-// running requests finish, then everything closes. It may be called once.
+// stop ends the service in good order: no new work, running jobs finish or go back to the queue, all other requests
+// being answered meanwhile; then running requests finish, and everything closes. It may be called once.
 func (s *service) stop() error {
+	s.drained = time.Now()
 	close(s.drain)
 	var errs []error
 	for _, f := range slices.Backward(s.stops) {
@@ -318,6 +323,8 @@ func (s *service) serve(p parts, l net.Listener, ready func(context.Context) err
 		Files:           p.blobs.Handler,
 		Ready:           ready,
 		Drain:           s.drain,
+		Leave:           s.leave,
+		MaxWaiting:      s.config.MaxEventStreams,
 		MaxUploadBytes:  s.config.MaxUploadBytes,
 		MaxQueuedJobs:   s.config.MaxQueuedJobs,
 		TempDir:         s.config.tempDir(),
@@ -328,13 +335,21 @@ func (s *service) serve(p parts, l net.Listener, ready func(context.Context) err
 	if err != nil {
 		return err
 	}
-	s.listenAndServe(httpapi.Listener(l), api)
+	s.listenAndServe(httpapi.Listener(l), api, func() { close(s.leave) })
+	s.onStop(func(context.Context) error {
+		time.Sleep(s.config.ShutdownDelay - time.Since(s.drained)) // load balancers have to notice first
+		return nil
+	})
 	return nil
 }
 
-func (s *service) listenAndServe(l net.Listener, h http.Handler) {
+// listenAndServe answers requests on l until the service stops. leaving is called when no new connections are taken any
+// more: from then on a connection closes after its answer, so that nobody begins another request on it.
+func (s *service) listenAndServe(l net.Listener, h http.Handler, leaving func()) {
+	ctx, breakOff := context.WithCancelCause(context.Background())
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler:     h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that break off, mostly
 	}
 	go func() {
@@ -342,10 +357,19 @@ func (s *service) listenAndServe(l net.Listener, h http.Handler) {
 			s.failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
 	}()
-	s.onStop(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, requestGrace)
+	server.RegisterOnShutdown(sync.OnceFunc(leaving)) // Shutdown may be called twice
+	finish := func(ctx context.Context, grace time.Duration) error {
+		ctx, cancel := context.WithTimeout(ctx, grace)
 		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
+		return server.Shutdown(ctx)
+	}
+	s.onStop(func(ctx context.Context) error {
+		defer breakOff(nil)
+		if finish(ctx, requestGrace) == nil {
+			return nil
+		}
+		breakOff(httpapi.ErrShuttingDown())
+		if err := finish(ctx, answerGrace); err != nil {
 			s.log.Warn("requests were cut off", "error", err)
 			return server.Close()
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -33,7 +34,7 @@ func (s *server) keepConnection(next http.Handler) http.Handler {
 			return
 		}
 		b := &body{
-			ReadCloser: r.Body, control: control, declared: r.ContentLength, stall: s.UploadStall,
+			ReadCloser: r.Body, ctx: r.Context(), control: control, declared: r.ContentLength, stall: s.UploadStall,
 			waits: strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 		}
 		r.Body = b
@@ -42,14 +43,18 @@ func (s *server) keepConnection(next http.Handler) http.Handler {
 				rec.Header().Set("Connection", "close")
 			}
 		}
+		// At the end of a shutdown's patience the client learns why, instead of a broken connection.
+		release := context.AfterFunc(b.ctx, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+		defer release()
 		next.ServeHTTP(w, r)
-		b.drain(s.Drain)
+		b.drain()
 	})
 }
 
 // body is a request's body that knows how far it was read.
 type body struct {
 	io.ReadCloser
+	ctx      context.Context // ends the reading
 	control  *http.ResponseController
 	declared int64         // Content-Length, -1 when unknown
 	stall    time.Duration // the longest silence
@@ -72,6 +77,10 @@ func (b *body) readWithin(p []byte, stall time.Duration) (int, error) {
 		if err := b.control.SetReadDeadline(b.deadline); err != nil {
 			return 0, err
 		}
+	}
+	if b.ctx.Err() != nil { // after the deadline was set: else that could undo what ends the reading
+		b.failed = true
+		return 0, context.Cause(b.ctx)
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
@@ -99,7 +108,7 @@ func (b *body) silent() bool { return b.waits && b.read == 0 }
 
 // drain sends the answer and reads the rest of the body, unless the client waits for permission to send
 // it: reading would give that.
-func (b *body) drain(stop <-chan struct{}) {
+func (b *body) drain() {
 	if b.ended || b.failed || b.silent() {
 		return
 	}
@@ -109,11 +118,6 @@ func (b *body) drain(stop <-chan struct{}) {
 	buf := make([]byte, 32<<10)
 	end := time.Now().Add(drainTime)
 	for limit := b.read + drainBytes; b.read < limit && time.Now().Before(end); {
-		select {
-		case <-stop:
-			return
-		default:
-		}
 		if _, err := b.readWithin(buf, drainStall); err != nil {
 			return
 		}

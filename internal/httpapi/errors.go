@@ -48,6 +48,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if rec.answered() {
 		return // in the middle of a stream; the client sees it end, the log says why
 	}
+	if cause := context.Cause(r.Context()); errors.Is(cause, ErrShuttingDown()) {
+		err, rec.err = cause, cause
+	}
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		w.WriteHeader(statusClientGone) // nobody reads it
 		return
@@ -165,7 +168,8 @@ func errJobNotFound() *fault.Fault {
 	return fault.New(fault.NotFound, "job_not_found", "There is no such job.")
 }
 
-func errShuttingDown() error {
+// ErrShuttingDown is a fault Unavailable. As the cause that ends a request's context it is what the client is told.
+func ErrShuttingDown() error {
 	return fault.New(fault.Unavailable, "shutting_down", "This server is shutting down. Try again in a few seconds.")
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -11,41 +13,60 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ragify/ragify/api"
-	"github.com/ragify/ragify/internal/account"
-	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/job"
 )
 
-// eventTimeout is how long a client may take to accept an event.
-const eventTimeout = 30 * time.Second
+const (
+	// heartbeat is the longest silence of a stream: proxies cut connections that are idle for a minute or less.
+	heartbeat = 15 * time.Second
+	// eventTimeout is how long a client may take to accept an event.
+	eventTimeout = 30 * time.Second
+	// streamLifetime ends a stream, whose client then connects again: so a revoked key or a downgraded plan counts.
+	streamLifetime = time.Hour
+	// reconnectAfter is the pause that clients are told to make when a connection breaks.
+	reconnectAfter = 2 * time.Second
+	// Of a server that ends its streams the clients go elsewhere at once, spread over a second: there may be thousands.
+	leaveSoonest, leaveLatest = 100 * time.Millisecond, 1100 * time.Millisecond
+)
 
-// streamJobEvents is GET /jobs/{id}/events.
+// streamJobEvents is GET /jobs/{id}/events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 func (s *server) streamJobEvents(w http.ResponseWriter, r *http.Request) error {
 	id, err := uuid.Parse(chi.URLParam(r, "id"))
 	if err != nil {
 		return errJobNotFound()
 	}
-	// Watched before it is read: no change can fall between.
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	changes, err := s.Jobs.Watch(ctx, id)
+	ctx := r.Context()
+	owner := caller(ctx).Account.ID
+	leave, err := s.waiting.enter(owner)
 	if err != nil {
 		return err
 	}
-	stream := &eventStream{server: s, w: w, control: http.NewResponseController(w), account: caller(ctx).Account.ID, id: id}
-	j, err := s.Jobs.Job(ctx, stream.account, id)
+	defer leave()
+	j, changes, err := s.Jobs.Watch(ctx, owner, id)
 	if err != nil {
 		return err
+	}
+	stream := &eventStream{server: s, w: w, control: http.NewResponseController(w), id: id}
+	if r.Header.Get("Last-Event-ID") == eventID(j) {
+		if !j.Status.Active() {
+			w.WriteHeader(http.StatusNoContent) // which is how a browser learns not to connect again
+			return nil
+		}
+		stream.last = j
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	h.Set("Cache-Control", "no-store, no-transform") // nor compressed on the way, which would hold events back
+	h.Set("X-Accel-Buffering", "no")                 // as nginx would
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	// Or the last event's deadline would end the next requests of this connection.
 	defer func() { _ = stream.control.SetWriteDeadline(time.Time{}) }()
+	if err := stream.reconnect(reconnectAfter); err != nil {
+		return err
+	}
 	if err := stream.show(ctx, j); err != nil || !j.Status.Active() {
 		return err
 	}
@@ -57,50 +78,37 @@ type eventStream struct {
 	server  *server
 	w       http.ResponseWriter
 	control *http.ResponseController
-	account account.ID
 	id      uuid.UUID
 	last    job.Job // as the client knows it
 }
 
 // follow sends what changes until the job ends, the client leaves or the server shuts down.
-func (e *eventStream) follow(ctx context.Context, changes <-chan struct{}) error {
+func (e *eventStream) follow(ctx context.Context, changes <-chan job.Job) error {
+	end := time.Now().Add(streamLifetime)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
 		select {
-		case _, open := <-changes:
-			if !open {
-				return nil // ctx has ended, or the store has closed: the client connects again
+		case j, exists := <-changes:
+			if !exists {
+				return e.event("deleted", "", api.DeletedEvent{ID: e.id})
 			}
-			ended, err := e.update(ctx)
-			if ended || err != nil {
+			if err := e.show(ctx, j); err != nil || !j.Status.Active() {
 				return err
 			}
-		case <-beat.C:
+		case now := <-beat.C:
+			if now.After(end) {
+				return nil
+			}
 			if err := e.send([]byte(": still here\n\n")); err != nil {
 				return err
 			}
-		case <-e.server.Drain:
-			return nil
+		case <-e.server.Leave:
+			return e.reconnect(leaveSoonest + rand.N(leaveLatest-leaveSoonest))
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// update reads the job again and sends what is new about it.
-func (e *eventStream) update(ctx context.Context) (ended bool, err error) {
-	j, err := e.server.Jobs.Job(ctx, e.account, e.id)
-	switch fault.KindOf(err) {
-	case fault.NotFound:
-		return true, e.event("deleted", api.DeletedEvent{ID: e.id})
-	case fault.Unavailable:
-		return false, nil // a later tick finds the database back
-	}
-	if err != nil {
-		return false, err
-	}
-	return !j.Status.Active(), e.show(ctx, j)
 }
 
 // show sends a job: all of it when its status is new, else its progress if that is.
@@ -111,18 +119,29 @@ func (e *eventStream) show(ctx context.Context, j job.Job) error {
 		if j.PagesDone == before.PagesDone {
 			return nil
 		}
-		return e.event("progress", api.ProgressEvent{Status: j.Status, Progress: progressOf(j)})
+		return e.event("progress", eventID(j), api.ProgressEvent{Status: j.Status, Progress: progressOf(j)})
 	}
 	out, err := e.server.jobOf(ctx, j)
 	if err != nil {
 		return err
 	}
-	return e.event("status", out)
+	return e.event("status", eventID(j), out)
 }
 
-func (e *eventStream) event(name string, data any) error {
+// eventID names a state of a job, the same on every node: a client that sends it back has seen that state. It tells
+// states apart without ordering them, since the clocks of nodes differ and a job that is tried again goes back.
+func eventID(j job.Job) string {
+	return fmt.Sprintf("%d-%s-%d", j.UpdatedAt.UnixMicro(), j.Status, j.PagesDone)
+}
+
+// event sends an event; without an id the last one stays in force.
+func (e *eventStream) event(name, id string, data any) error {
 	var b bytes.Buffer
-	b.WriteString("event: " + name + "\ndata: ")
+	b.WriteString("event: " + name + "\n")
+	if id != "" {
+		b.WriteString("id: " + id + "\n")
+	}
+	b.WriteString("data: ")
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(data); err != nil { // ends with a newline, and has no other
@@ -130,6 +149,11 @@ func (e *eventStream) event(name string, data any) error {
 	}
 	b.WriteString("\n")
 	return e.send(b.Bytes())
+}
+
+// reconnect says how long the client should wait before it connects again, once the stream has ended.
+func (e *eventStream) reconnect(after time.Duration) error {
+	return e.send(fmt.Appendf(nil, "retry: %d\n\n", after.Milliseconds()))
 }
 
 func (e *eventStream) send(b []byte) error {

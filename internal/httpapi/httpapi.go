@@ -42,8 +42,8 @@ type Jobs interface {
 	Job(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, error)
 	Jobs(ctx context.Context, acct account.ID, status job.Status, page, size int) ([]job.Job, int, error)
 	DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) error
-	// Watch ticks when the job changes; the channel is closed when ctx ends.
-	Watch(ctx context.Context, id uuid.UUID) (<-chan struct{}, error)
+	// Watch gives the job as it is, then the newest state after changes; the channel is closed when it is deleted.
+	Watch(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, <-chan job.Job, error)
 	// Backlog looks at the work of all accounts that is not done.
 	Backlog(ctx context.Context) (job.Backlog, error)
 }
@@ -95,11 +95,14 @@ type Deps struct {
 	Files func(fail FailFunc) http.Handler
 	// Ready checks everything that requests need; its faults are the answer of GET /readyz.
 	Ready func(ctx context.Context) error
-	// Drain is closed when the shutdown begins: no new jobs, event streams end. Optional.
+	// Drain is closed when the shutdown begins: no new jobs, not ready, no connection is kept for a next request. Optional.
 	Drain <-chan struct{}
+	// Leave is closed when no new connections are taken any more: event streams and long polls end. Optional.
+	Leave <-chan struct{}
 
 	MaxUploadBytes int64         // for every plan; 0: only the plans limit uploads
 	MaxQueuedJobs  int           // while so many jobs wait no more are taken, about; 0: no limit
+	MaxWaiting     int           // event streams and long polls at once; default 10,000
 	TempDir        string        // uploads are here while they are checked; "" means the system's
 	URLLifetime    time.Duration // of download URLs; default 1 h
 	InspectTimeout time.Duration // for the engine to look at an upload; default 1 min
@@ -117,12 +120,13 @@ type server struct {
 	Deps
 	metrics *metrics
 	queue   *queueGauge
+	waiting *waiting
 }
 
 const (
-	maxJSONBody      = 64 << 10 // bytes; no JSON request of ours comes near
-	heartbeat        = 15 * time.Second
-	readinessTimeout = 5 * time.Second
+	maxJSONBody       = 64 << 10 // bytes; no JSON request of ours comes near
+	readinessTimeout  = 5 * time.Second
+	defaultMaxWaiting = 10_000 // about 300 MB of memory
 )
 
 // New makes the handler of the public listener. It is meant for an http.Server without ReadTimeout and
@@ -151,11 +155,16 @@ func newServer(d Deps) (*server, error) {
 	if d.UploadStall <= 0 {
 		d.UploadStall = time.Minute
 	}
+	if d.MaxWaiting <= 0 {
+		d.MaxWaiting = defaultMaxWaiting
+	}
 	m, err := newMetrics(d.Registry)
 	if err != nil {
 		return nil, err
 	}
-	return &server{Deps: d, metrics: m, queue: &queueGauge{jobs: d.Jobs, now: d.Now}}, nil
+	return &server{
+		Deps: d, metrics: m, queue: &queueGauge{jobs: d.Jobs, now: d.Now}, waiting: newWaiting(d.MaxWaiting, m.waiting),
+	}, nil
 }
 
 func (s *server) routes() *chi.Mux {

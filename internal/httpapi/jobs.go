@@ -82,36 +82,42 @@ func (s *server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.G
 	return api.GetJob200JSONResponse(out), err
 }
 
-// awaitJob gives the caller's job when it has ended, or as it is after at most limit, or when the server shuts down.
+// awaitJob gives the caller's job when it has ended, or as it is after at most limit, or when the server shuts down. While
+// the database is away it goes on waiting: what it then answers after limit is how things are by then.
 func (s *server) awaitJob(ctx context.Context, id uuid.UUID, limit time.Duration) (job.Job, error) {
 	owner := caller(ctx).Account.ID
 	if limit == 0 {
 		return s.Jobs.Job(ctx, owner, id)
 	}
+	leave, err := s.waiting.enter(owner)
+	if err != nil {
+		return job.Job{}, err
+	}
+	defer leave()
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
-	changes, err := s.Jobs.Watch(watching, id) // before the first look: no change can fall between
+	j, changes, err := s.Jobs.Watch(watching, owner, id)
 	if err != nil {
 		return job.Job{}, err
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	for last := false; ; {
-		j, err := s.Jobs.Job(ctx, owner, id)
-		if err != nil || !j.Status.Active() || last {
-			return j, err
-		}
+	for j.Status.Active() {
+		var exists bool
 		select {
-		case _, open := <-changes:
-			last = !open
+		case j, exists = <-changes:
+			if !exists {
+				return job.Job{}, errJobNotFound()
+			}
 		case <-timer.C:
-			last = true
-		case <-s.Drain:
-			last = true
+			return s.Jobs.Job(ctx, owner, id)
+		case <-s.Leave:
+			return s.Jobs.Job(ctx, owner, id)
 		case <-ctx.Done():
 			return job.Job{}, ctx.Err()
 		}
 	}
+	return j, nil
 }
 
 // DeleteJob is DELETE /jobs/{id}.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/httpapi"
@@ -208,10 +209,10 @@ type watchedJobs struct {
 type jobStore = httpapi.Jobs
 
 // Watch implements httpapi.Jobs.
-func (j watchedJobs) Watch(ctx context.Context, id uuid.UUID) (<-chan struct{}, error) {
-	c, err := j.jobStore.Watch(ctx, id)
+func (j watchedJobs) Watch(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, <-chan job.Job, error) {
+	first, changes, err := j.jobStore.Watch(ctx, acct, id)
 	j.watched <- struct{}{}
-	return c, err
+	return first, changes, err
 }
 
 func TestJob_can_be_waited_for(t *testing.T) {
@@ -241,6 +242,14 @@ func TestJob_can_be_waited_for(t *testing.T) {
 	}
 	<-watched
 	w.user(plan.Pro).get("/jobs/"+long+"?wait=60").fails(http.StatusNotFound, "job_not_found")
+	<-watched
+
+	go func() { answered <- u.get("/jobs/" + long + "?wait=60") }()
+	<-watched
+	close(w.leave)
+	if got := (<-answered).want(http.StatusOK).object(); got["status"] != "pending" {
+		t.Errorf("when the server shuts down: %v", got["status"])
+	}
 	for _, wrong := range []string{"-1", "61", "x", "1.5"} {
 		u.get("/jobs/"+long+"?wait="+wrong).fails(http.StatusBadRequest, "invalid_parameter")
 	}

@@ -14,6 +14,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	waiting  prometheus.Gauge
 	uploaded prometheus.Counter
 }
 
@@ -29,6 +30,9 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ragify_http_requests_in_flight", Help: "Requests being answered, event streams included.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ragify_http_requests_waiting", Help: "Open event streams, and requests that wait for the end of a job.",
+		}),
 		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ragify_http_uploaded_bytes_total", Help: "Bytes of PDFs received, refused ones included.",
 		}),
@@ -36,7 +40,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.uploaded} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.waiting, m.uploaded} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,9 @@ type record struct {
 	sent    int64      // bytes of the answer's body
 	// beforeHeader runs once, just before the header is sent.
 	beforeHeader func()
+	// drain is closed when connections are no longer kept for a next request: the client makes its next one elsewhere.
+	// Closing idle connections later could cross a request on its way, closing after an answer cannot.
+	drain <-chan struct{}
 }
 
 // recordOf finds the record that observe made.
@@ -46,6 +49,11 @@ func (rec *record) WriteHeader(status int) {
 		rec.status = status
 		if rec.beforeHeader != nil {
 			rec.beforeHeader()
+		}
+		select {
+		case <-rec.drain:
+			rec.Header().Set("Connection", "close")
+		default:
 		}
 	}
 	rec.ResponseWriter.WriteHeader(status)
@@ -79,7 +87,7 @@ func (rec *record) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.Now()
-		rec := &record{ResponseWriter: w, id: requestID(r)}
+		rec := &record{ResponseWriter: w, id: requestID(r), drain: s.Drain}
 		w.Header().Set("X-Request-Id", rec.id)
 		done := s.metrics.begin()
 		defer func() {

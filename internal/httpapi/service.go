@@ -46,7 +46,7 @@ func (s *server) getReadiness(w http.ResponseWriter, r *http.Request) error {
 func ready(ctx context.Context, drain <-chan struct{}, check func(context.Context) error) error {
 	select {
 	case <-drain:
-		return errShuttingDown()
+		return ErrShuttingDown()
 	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)

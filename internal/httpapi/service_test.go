@@ -1,167 +1,23 @@
 package httpapi_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ragify/ragify/api"
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/httpapi"
-	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
 )
-
-// event is one server-sent event.
-type event struct {
-	name string
-	data map[string]any
-}
-
-// follow opens a job's event stream. The channel gets its events and is closed at its end.
-func (u user) follow(id string) <-chan event {
-	t := u.world.t
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.world.server.URL+"/jobs/"+id+"/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Api-Key", u.key.Reveal())
-	resp, err := u.world.client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
-	}
-	events := make(chan event)
-	go func() {
-		defer close(events)
-		var e event
-		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-			switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
-			case "event":
-				e.name = value
-			case "data":
-				_ = json.Unmarshal([]byte(value), &e.data)
-			case "":
-				if e.name != "" {
-					select {
-					case events <- e:
-					case <-t.Context().Done():
-						return
-					}
-				}
-				e = event{}
-			}
-		}
-	}()
-	return events
-}
-
-// next waits for one event and checks it against its schema.
-func (w *world) next(events <-chan event, name, schema string) map[string]any {
-	w.t.Helper()
-	select {
-	case e, ok := <-events:
-		if !ok {
-			w.t.Fatalf("the stream ended, want event %s", name)
-		}
-		if e.name != name {
-			w.t.Fatalf("event %s %v, want %s", e.name, e.data, name)
-		}
-		if err := description(w.t).doc.Components.Schemas[schema].Value.VisitJSON(e.data, openapi3.EnableJSONSchema2020()); err != nil {
-			w.t.Errorf("event %s %v: not as described: %v", e.name, e.data, err)
-		}
-		return e.data
-	case <-time.After(20 * time.Second):
-		w.t.Fatalf("no event, want %s", name)
-		return nil
-	}
-}
-
-// ends checks that nothing more comes.
-func (w *world) ends(events <-chan event) {
-	w.t.Helper()
-	select {
-	case e, ok := <-events:
-		if ok {
-			w.t.Fatalf("event %s %v, want the end", e.name, e.data)
-		}
-	case <-time.After(20 * time.Second):
-		w.t.Fatal("the stream does not end")
-	}
-}
-
-func TestEvents_tell_a_jobs_life(t *testing.T) {
-	w := newWorld(t)
-	u := w.user(plan.Pro)
-	id := u.upload(pdf(9)).want(http.StatusCreated).object()["id"].(string)
-	jobID := uuid.MustParse(id)
-	events := u.follow(id)
-	if got := w.next(events, "status", "Job"); got["status"] != "pending" || got["id"] != id {
-		t.Fatalf("%v", got)
-	}
-	if _, err := w.store.StartJob(t.Context(), jobID); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.next(events, "status", "Job"); got["status"] != "processing" {
-		t.Fatalf("%v", got)
-	}
-	if err := w.store.SetProgress(t.Context(), jobID, 4); err != nil {
-		t.Fatal(err)
-	}
-	got := w.next(events, "progress", "ProgressEvent")
-	if progress := got["progress"].(map[string]any); got["status"] != "processing" || progress["pages_done"] != 4.0 || progress["pages_total"] != 9.0 {
-		t.Fatalf("%v", got)
-	}
-	if _, err := w.store.FinishJob(t.Context(), jobID, job.Outcome{Status: job.Done, Files: []job.File{{Format: "markdown", Name: "result.md"}}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.next(events, "status", "Job"); got["status"] != "done" || len(got["download_urls"].(map[string]any)) != 1 {
-		t.Fatalf("%v", got)
-	}
-	w.ends(events)
-
-	again := u.follow(id) // an ended job has one event
-	w.next(again, "status", "Job")
-	w.ends(again)
-}
-
-func TestEvents_tell_that_the_job_was_deleted(t *testing.T) {
-	w := newWorld(t)
-	u := w.user(plan.Pro)
-	id := u.upload(pdf(9)).want(http.StatusCreated).object()["id"].(string)
-	events := u.follow(id)
-	w.next(events, "status", "Job")
-	u.send(http.MethodDelete, "/jobs/"+id, nil).want(http.StatusNoContent)
-	if got := w.next(events, "deleted", "DeletedEvent"); got["id"] != id {
-		t.Errorf("%v", got)
-	}
-	w.ends(events)
-}
-
-func TestEvents_end_when_the_server_shuts_down(t *testing.T) {
-	w := newWorld(t)
-	u := w.user(plan.Pro)
-	events := u.follow(u.upload(pdf(9)).want(http.StatusCreated).object()["id"].(string))
-	w.next(events, "status", "Job")
-	close(w.drain)
-	w.ends(events)
-}
 
 func TestHealth(t *testing.T) {
 	w := newWorld(t)

@@ -26,7 +26,7 @@ const commitTimeout = 30 * time.Second
 func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 	ctx, who := r.Context(), caller(r.Context())
 	if s.draining() {
-		return errShuttingDown()
+		return ErrShuttingDown()
 	}
 	dryRun, err := boolParameter(r, "dry_run")
 	if err != nil {

@@ -75,6 +75,7 @@ type world struct {
 	engine  *fakeEngine
 	log     *syncBuffer
 	drain   chan struct{}
+	leave   chan struct{}
 	server  *httptest.Server
 	client  *http.Client // checks every answer against the description
 }
@@ -82,7 +83,7 @@ type world struct {
 // newWorld starts a server. changes are made to its dependencies before.
 func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 	t.Helper()
-	w := &world{t: t, pool: pgtest.New(t), clerk: authtest.New(t), engine: new(fakeEngine), log: new(syncBuffer), drain: make(chan struct{})}
+	w := &world{t: t, pool: pgtest.New(t), clerk: authtest.New(t), engine: new(fakeEngine), log: new(syncBuffer), drain: make(chan struct{}), leave: make(chan struct{})}
 	logger := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -111,6 +112,7 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 		Files:           w.blobs.Handler,
 		Ready:           func(ctx context.Context) error { return errors.Join(w.store.Ping(ctx), w.blobs.Ping(ctx)) },
 		Drain:           w.drain,
+		Leave:           w.leave,
 		TempDir:         t.TempDir(),
 		Logger:          logger,
 		Registry:        prometheus.NewRegistry(),

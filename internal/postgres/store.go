@@ -30,6 +30,7 @@ type Config struct {
 	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
 	Now       func() time.Time // default time.Now
 	Retention time.Duration    // how long files are kept after the job's end; default DefaultRetention
+	Recheck   time.Duration    // how often watched jobs are compared with the table; default DefaultRecheck
 	Logger    *slog.Logger     // default slog.Default()
 }
 
@@ -66,7 +67,11 @@ func New(c Config) *Store {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	s.watchers = newWatchers(c.Pool, logger)
+	recheck := c.Recheck
+	if recheck <= 0 {
+		recheck = DefaultRecheck
+	}
+	s.watchers = newWatchers(s, recheck, logger)
 	return s
 }
 

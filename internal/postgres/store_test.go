@@ -53,6 +53,8 @@ type bench struct {
 	pool  *pgxpool.Pool
 	clock *clock
 	ended atomic.Int64 // calls of Config.Ended
+
+	watching *postgres.Store // of watchBench: another node
 }
 
 func newBench(t testing.TB) *bench {

@@ -158,22 +158,23 @@ func (b *bench) await(t *testing.T, id uuid.UUID, ok func(job.Job) bool) job.Job
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	changes, err := b.Watch(ctx, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		j, err := b.Job(t.Context(), b.owner.ID, id)
-		if err != nil {
-			t.Fatal(err)
-		}
+	j, changes, err := b.Watch(ctx, b.owner.ID, id)
+	for err == nil {
 		if ok(j) {
 			return j
 		}
-		if _, open := <-changes; !open {
+		var exists bool
+		select {
+		case j, exists = <-changes:
+			if !exists {
+				t.Fatal("the job was deleted")
+			}
+		case <-ctx.Done():
 			t.Fatalf("the job is still %s, %d pages done, %q", j.Status, j.PagesDone, j.ErrorMessage)
 		}
 	}
+	t.Fatal(err)
+	return j
 }
 
 func ended(j job.Job) bool { return !j.Status.Active() }
