@@ -1,5 +1,4 @@
--- Every file here runs as one transaction and can be repeated: a process killed between a migration
--- and the note of its success leaves the next start to run the file again.
+-- The rules for files in this folder are in embed.go.
 
 CREATE TABLE IF NOT EXISTS accounts (
     id          text PRIMARY KEY,

@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	// startTimeout bounds everything between the start of the program and its first answer.
+	// startTimeout bounds the way to a Postgres that answers.
 	startTimeout = 2 * time.Minute
 	// besidePoll is how often a short command looks whether a starting serve's Postgres is ready.
 	besidePoll = 100 * time.Millisecond
@@ -38,33 +38,41 @@ type database struct {
 // openDatabase connects to the configured Postgres, or comes by the embedded one, and migrates unless
 // bare is set.
 func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slog.Logger) (_ *database, err error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	db := new(database)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.close())
 		}
 	}()
-	url := c.DatabaseURL
-	if url == "" {
-		if url, err = db.embedded(ctx, c, how, log); err != nil {
-			return nil, err
-		}
+	if err := db.connect(ctx, c, how, log); err != nil || bare {
+		return db, err
 	}
-	if db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{}); err != nil {
-		if c.DatabaseURL != "" {
-			return nil, fmt.Errorf("DATABASE_URL: %s", sentence(err))
-		}
-		return nil, fmt.Errorf("connecting to the embedded Postgres: %w", err)
-	}
-	if bare {
-		return db, nil
-	}
-	if err := postgres.Migrate(ctx, db.pool); err != nil {
+	// Without a time limit: an index on a large table takes as long as it takes.
+	if err := postgres.Migrate(ctx, db.pool, log); err != nil {
 		return nil, fmt.Errorf("migrating the database: %w", err)
 	}
 	return db, nil
+}
+
+// connect opens the pool, on the configured Postgres or the embedded one.
+func (db *database) connect(ctx context.Context, c config, how tenure, log *slog.Logger) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	url := c.DatabaseURL
+	if url == "" {
+		if url, err = db.embedded(ctx, c, how, log); err != nil {
+			return err
+		}
+	}
+	db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{})
+	switch {
+	case err == nil:
+		return nil
+	case c.DatabaseURL != "":
+		return fmt.Errorf("DATABASE_URL: %s", sentence(err))
+	default:
+		return fmt.Errorf("connecting to the embedded Postgres: %w", err)
+	}
 }
 
 // embedded gives the URL of the embedded Postgres, started or found as how tells.

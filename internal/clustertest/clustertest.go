@@ -9,6 +9,7 @@ package clustertest
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -123,7 +124,7 @@ func (c *Cluster) connect() {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(c.pool.Close)
-	if err := postgres.Migrate(ctx, c.pool); err != nil {
+	if err := postgres.Migrate(ctx, c.pool, slog.New(slog.DiscardHandler)); err != nil {
 		c.t.Fatal(err)
 	}
 	if c.blobs, err = c.Bucket.open(ctx); err != nil {

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,8 +13,18 @@ import (
 	"github.com/ragify/ragify/internal/postgres/pgtest"
 )
 
-// newest is the number of the newest migration.
-const newest = 2
+// quiet is the log of tests that do not read it.
+var quiet = slog.New(slog.DiscardHandler)
+
+// newest is the number of our newest migration.
+func newest(t *testing.T, pool *pgxpool.Pool) uint {
+	t.Helper()
+	s, err := postgres.SchemaOf(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Newest
+}
 
 func emptyDatabase(t *testing.T) *pgxpool.Pool {
 	t.Helper()
@@ -37,10 +48,18 @@ func relations(t *testing.T, pool *pgxpool.Pool) (n int) {
 	return n
 }
 
+func execute(t *testing.T, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
 func wantVersion(t *testing.T, pool *pgxpool.Pool, want uint) {
 	t.Helper()
-	if v, err := postgres.Version(t.Context(), pool); err != nil || v != want {
-		t.Errorf("version %d, %v; want %d", v, err, want)
+	s, err := postgres.SchemaOf(t.Context(), pool)
+	if err != nil || s.Version != want || s.Current() != (want == s.Newest) {
+		t.Errorf("%+v, current %t, %v; want version %d", s, s.Current(), err, want)
 	}
 }
 
@@ -51,11 +70,11 @@ func TestMigrate(t *testing.T) {
 		t.Parallel()
 		pool := emptyDatabase(t)
 		wantVersion(t, pool, 0)
-		errs := parallel(8, func(int) error { return postgres.Migrate(t.Context(), pool) })
+		errs := parallel(8, func(int) error { return postgres.Migrate(t.Context(), pool, quiet) })
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
-		wantVersion(t, pool, newest)
+		wantVersion(t, pool, newest(t, pool))
 		s := postgres.New(postgres.Config{Pool: pool})
 		if _, err := s.CreateAccount(t.Context(), "owner@example.com", plan.Free); err != nil {
 			t.Error(err)
@@ -64,25 +83,20 @@ func TestMigrate(t *testing.T) {
 
 	t.Run("what a process left that was killed in the middle is repeated", func(t *testing.T) {
 		t.Parallel()
-		for name, setUp := range map[string]string{
-			"before the file ran":       `DROP TABLE queue_clock; ALTER TABLE jobs DROP COLUMN queue_start; ALTER TABLE accounts DROP COLUMN queue_finish`,
-			"in the middle of the file": `DROP TABLE queue_clock`,
-			"after the file ran":        `SELECT`,
-		} {
+		for name, version := range map[string]int{"the first file": 1, "the last file": int(newest(t, emptyDatabase(t)))} {
 			t.Run(name, func(t *testing.T) {
 				pool := emptyDatabase(t)
-				if err := postgres.Migrate(t.Context(), pool); err != nil {
+				if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
 					t.Fatal(err)
 				}
-				for _, sql := range []string{setUp, fmt.Sprintf(`UPDATE schema_migrations SET dirty = true, version = %d`, newest)} {
-					if _, err := pool.Exec(t.Context(), sql); err != nil {
-						t.Fatal(err)
-					}
+				execute(t, pool, fmt.Sprintf(`UPDATE schema_migrations SET dirty = true, version = %d`, version))
+				if s, err := postgres.SchemaOf(t.Context(), pool); err != nil || s.Current() || !s.Interrupted {
+					t.Errorf("%+v, %v", s, err)
 				}
-				if err := postgres.Migrate(t.Context(), pool); err != nil {
+				if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
 					t.Fatal(err)
 				}
-				wantVersion(t, pool, newest)
+				wantVersion(t, pool, newest(t, pool))
 				if _, err := postgres.New(postgres.Config{Pool: pool}).Accounts(t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -90,27 +104,43 @@ func TestMigrate(t *testing.T) {
 		}
 	})
 
+	t.Run("a second time changes nothing", func(t *testing.T) {
+		t.Parallel()
+		pool := emptyDatabase(t)
+		for range 2 {
+			if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
+				t.Fatal(err)
+			}
+			wantVersion(t, pool, newest(t, pool))
+		}
+	})
+
 	t.Run("down to nothing and up again", func(t *testing.T) {
 		t.Parallel()
 		pool := emptyDatabase(t)
-		if err := postgres.Migrate(t.Context(), pool); err != nil {
+		if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
 			t.Fatal(err)
 		}
 		full := relations(t, pool)
-		for v := uint(newest); v > 0; v-- {
+		for v := newest(t, pool); v > 0; {
 			wantVersion(t, pool, v)
-			if err := postgres.MigrateDown(t.Context(), pool); err != nil {
+			if err := postgres.MigrateDown(t.Context(), pool, quiet); err != nil {
 				t.Fatal(err)
 			}
+			s, err := postgres.SchemaOf(t.Context(), pool)
+			if err != nil || s.Version >= v {
+				t.Fatalf("%+v, %v after %d was taken back", s, err, v)
+			}
+			v = s.Version
 		}
 		wantVersion(t, pool, 0)
 		if n := relations(t, pool); n != 0 {
 			t.Errorf("%d tables, indexes, sequences or functions are left", n)
 		}
-		if err := postgres.MigrateDown(t.Context(), pool); err != nil {
+		if err := postgres.MigrateDown(t.Context(), pool, quiet); err != nil {
 			t.Errorf("down on nothing: %v", err)
 		}
-		if err := postgres.Migrate(t.Context(), pool); err != nil {
+		if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
 			t.Fatal(err)
 		}
 		if n := relations(t, pool); n != full {

@@ -27,7 +27,7 @@ func TestUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	if err := postgres.Migrate(t.Context(), pool); err != nil {
+	if err := postgres.Migrate(t.Context(), pool, quiet); err != nil {
 		t.Fatal(err)
 	}
 	s := postgres.New(postgres.Config{Pool: pool})
@@ -83,7 +83,7 @@ func TestUnavailable(t *testing.T) {
 				_, err := postgres.Open(t.Context(), server.URL(), postgres.PoolOptions{})
 				return err
 			},
-			"Migrate": func() error { return postgres.Migrate(t.Context(), pool) },
+			"Migrate": func() error { return postgres.Migrate(t.Context(), pool, quiet) },
 		} {
 			f := wantFault(t, call(), fault.Unavailable, "database_unavailable")
 			if f.Retry <= 0 {

@@ -9,6 +9,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"sync"
@@ -121,7 +122,7 @@ func prepare(base string) error {
 		return err
 	}
 	defer pool.Close() // a template must have no connection
-	return postgres.Migrate(ctx, pool)
+	return postgres.Migrate(ctx, pool, slog.New(slog.DiscardHandler))
 }
 
 // execute runs one statement on a connection of its own.

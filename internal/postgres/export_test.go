@@ -1,0 +1,4 @@
+package postgres
+
+// MigrateFiles is Migrate with other migrations than ours.
+var MigrateFiles = migrateFiles
