@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,22 +27,30 @@ import (
 // fixture is a backend under test. url makes links to its objects work from here.
 type fixture struct {
 	store *blob.Store
-	local bool // links lead to our own handler
+	local bool   // links lead to our own handler
+	dir   string // of a file store
 }
 
 func TestFile(t *testing.T) {
-	conformance(t, openLocal(t, "file://"+filepath.ToSlash(t.TempDir())+"/blobs"))
+	dir := filepath.Join(t.TempDir(), "blobs")
+	f := openLocal(t, "file://"+filepath.ToSlash(dir))
+	f.dir = dir
+	conformance(t, f)
 }
 func TestMemory(t *testing.T) { conformance(t, openLocal(t, "mem://")) }
 
 // TestS3 runs against a real S3 server.
 func TestS3(t *testing.T) {
-	s, err := blob.Open(t.Context(), s3test.Start(t).URL(), blob.Options{})
+	server := s3test.Start(t)
+	s, err := blob.Open(t.Context(), server.URL(), blob.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	conformance(t, fixture{store: s})
+	t.Run("downloads through ragify", func(t *testing.T) {
+		conformLinks(t, openLocal(t, server.URL("serve_downloads=true")))
+	})
 }
 
 func freeAddress(t *testing.T) string {
@@ -111,6 +120,24 @@ func conformance(t *testing.T, f fixture) {
 		_, _, err = s.Get(ctx, "half/done")
 		wantCode(t, err, "file_not_found")
 	})
+	t.Run("a large source that fails leaves no parts", func(t *testing.T) {
+		broken := errors.New("the client went away")
+		source := io.MultiReader(bytes.NewReader(make([]byte, 20<<20)), errReader{broken}) // two parts are on their way
+		if err := s.Put(ctx, "half/large", "text/plain", source); !errors.Is(err, broken) {
+			t.Errorf("error %v, want the source's", err)
+		}
+		stopped, stop := context.WithCancel(ctx)
+		source = io.MultiReader(bytes.NewReader(make([]byte, 20<<20)), funcReader(func() { stop() }), bytes.NewReader(make([]byte, 20<<20)))
+		if err := s.Put(stopped, "half/large", "text/plain", source); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want the context's", err)
+		}
+		if left := keys(t, s, "half/"); len(left) != 0 {
+			t.Errorf("visible: %v", left)
+		}
+		if n, err := s.RemoveUnfinished(ctx, "half/", time.Now().Add(time.Hour)); err != nil || n > 1 || (n == 1 && f.dir == "") { // a folder
+			t.Errorf("left behind: %d, %v", n, err)
+		}
+	})
 	t.Run("Fetch copies to a private file", func(t *testing.T) {
 		put(t, s, "fetch/me", []byte("content"))
 		path := filepath.Join(t.TempDir(), "copy")
@@ -145,7 +172,7 @@ func conformance(t *testing.T, f fixture) {
 		}
 	})
 	t.Run("no key leads outside", func(t *testing.T) {
-		for _, key := range []string{"", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/./b", "a//b", "a/", `a\b`, "a\x00b", "a\nb", "a b", "ä", "a%2f.."} {
+		for _, key := range []string{"", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/./b", "a//b", "a/", `a\b`, "a\x00b", "a\nb", "a b", "ä", "a%2f..", "a/x.attrs", "a/x.1f.tmp"} {
 			_, _, err := s.Get(ctx, key)
 			wantCode(t, err, "file_not_found")
 			wantCode(t, s.Put(ctx, key, "text/plain", strings.NewReader("x")), "file_not_found")
@@ -300,7 +327,10 @@ func bump(q url.Values, names ...string) {
 }
 
 func TestOpen(t *testing.T) {
-	for _, bad := range []string{"", "/var/lib/x", "ftp://host/x", "file://", "file://host/x", "file:///tmp/x?create_dir=1", "s3://", "s3://b?no_such=1", "://"} {
+	for _, bad := range []string{
+		"", "/var/lib/x", "ftp://host/x", "file://", "file://host/x", "file:///tmp/x?create_dir=1", "s3://", "s3://b?no_such=1", "s3://b/folder", "s3://b?region=x&public_endpoint=files.example.com", "s3://b?region=x&public_endpoint=https://host/path",
+		"s3://b?region=x&serve_downloads=perhaps", "s3://b?region=x&serve_downloads=true&public_endpoint=https://host", "://",
+	} {
 		if _, err := blob.Open(t.Context(), bad, blob.Options{}); err == nil {
 			t.Errorf("Open(%q) was accepted", bad)
 		}
@@ -345,7 +375,7 @@ func TestDeletePrefixTakesLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, s, "jobs/1/source.pdf", []byte("x"))
-	if err := os.WriteFile(filepath.Join(dir, "jobs", "1", "fileblob123"), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "jobs", "1", "source.pdf.18ab3f.tmp"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeletePrefix(t.Context(), "jobs/1/"); err != nil {
@@ -355,6 +385,14 @@ func TestDeletePrefixTakesLeftovers(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
+}
+
+// funcReader is an empty source that calls itself on the way.
+type funcReader func()
+
+func (f funcReader) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
 }
 
 type errReader struct{ err error }
@@ -394,6 +432,7 @@ func keys(t *testing.T, s *blob.Store, prefix string) (found []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.Sort(found)
 	return found
 }
 

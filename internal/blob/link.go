@@ -79,7 +79,7 @@ func (s *Store) SignedURL(ctx context.Context, key, downloadName string, ttl tim
 	if s.links != nil {
 		return s.links.url(key, downloadName, s.links.now().Add(ttl)), nil
 	}
-	u, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Method: http.MethodGet, Expiry: ttl, BeforeSign: func(as func(any) bool) error {
+	u, err := s.s3.signer.SignedURL(ctx, key, &blob.SignedURLOptions{Method: http.MethodGet, Expiry: ttl, BeforeSign: func(as func(any) bool) error {
 		var in *s3.GetObjectInput
 		if !as(&in) {
 			return errors.New("the backend does not take a download name")
@@ -88,7 +88,7 @@ func (s *Store) SignedURL(ctx context.Context, key, downloadName string, ttl tim
 		in.ResponseContentDisposition = &disposition
 		return nil
 	}})
-	return u, translate(err)
+	return u, translate(ctx, err)
 }
 
 // Handler serves the links of SignedURL: GET and HEAD of /files/…, with byte ranges. Every refusal
