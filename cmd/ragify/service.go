@@ -37,6 +37,9 @@ const (
 	flushGrace   = 5 * time.Second  // the last writes
 )
 
+// storageCheck is how long the start waits for the file storage's answer.
+const storageCheck = 5 * time.Second
+
 // Limits of the HTTP listeners. There is no ReadTimeout and no WriteTimeout: uploads and event streams
 // take long, and set their own deadlines.
 const (
@@ -207,11 +210,12 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 	if p.signingKey, err = s.config.signingKey(); err != nil {
 		return p, fmt.Errorf("URL_SIGNING_KEY: %w", err)
 	}
-	p.blobs, err = blob.Open(ctx, s.config.BlobURL, blob.Options{PublicURL: s.config.PublicURL, SigningKey: p.signingKey})
+	p.blobs, err = blob.Open(ctx, s.config.BlobURL, blob.Options{PublicURL: s.config.PublicURL, SigningKey: p.signingKey, Registry: s.registry})
 	if err != nil {
 		return p, fmt.Errorf("BLOB_URL: %w", err)
 	}
 	s.onStop(func(context.Context) error { return p.blobs.Close() })
+	s.checkStorage(ctx, p.blobs)
 	inserter, err := queue.NewInserter(db.pool, s.log)
 	if err != nil {
 		return p, err
@@ -225,6 +229,16 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 	}
 	s.parts = append(s.parts, health.Part{Name: "database", Check: s.store.Ping}, health.Part{Name: "storage", Check: p.blobs.Ping}, s.diskPart())
 	return p, err
+}
+
+// checkStorage tells in the log what is wrong with the file storage. It does not stop the start: storage that is away
+// for a moment must not keep a node down, and readiness keeps requests off meanwhile.
+func (s *service) checkStorage(ctx context.Context, b *blob.Store) {
+	ctx, cancel := context.WithTimeout(ctx, storageCheck)
+	defer cancel()
+	if err := b.Ping(ctx); err != nil {
+		s.log.Error("the file storage (BLOB_URL) cannot be used; trying on", "error", err)
+	}
 }
 
 // newEngine makes an engine, whose metrics are labelled with pool, and sets it to warm up: the very first start compiles for seconds, which
