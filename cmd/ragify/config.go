@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/webhook"
 )
 
 // config is the service's configuration: one field a variable, checked.
@@ -47,11 +49,13 @@ type config struct {
 	ShutdownDelay          time.Duration `env:"SHUTDOWN_DELAY" envDefault:"1s"`
 	MaxEventStreams        int           `env:"MAX_EVENT_STREAMS" envDefault:"10000"`
 	WebhookAllowPrivate    bool          `env:"WEBHOOK_ALLOW_PRIVATE"`
+	WebhookAllowNetworks   []string      `env:"WEBHOOK_ALLOW_NETWORKS"`
 	EngineCacheDir         string        `env:"ENGINE_CACHE_DIR"`
 	LogLevel               slog.Level    `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat              string        `env:"LOG_FORMAT" envDefault:"text"`
 
-	plans plan.Table
+	plans           plan.Table
+	webhookNetworks []netip.Prefix
 }
 
 // variablesHelp is what --help tells about the variables. A test compares it with config.
@@ -87,6 +91,8 @@ const variablesHelp = `Environment variables:
                             at 503: the time that load balancers need to notice (1s)
   MAX_EVENT_STREAMS         how many event streams and waiting requests may be open at once (10000)
   WEBHOOK_ALLOW_PRIVATE     true: webhooks may go to private and loopback addresses (false)
+  WEBHOOK_ALLOW_NETWORKS    ranges of addresses that webhooks may go to beside public ones, such as
+                            10.1.0.0/16, separated by commas
   ENGINE_CACHE_DIR          where the compiled engine is kept (DATA_DIR/cache)
   LOG_LEVEL                 debug, info, warn or error (info)
   LOG_FORMAT                text or json (text)
@@ -124,6 +130,9 @@ func loadConfig(vars map[string]string) (c config, err error) {
 		if err := check.err; err != nil {
 			return config{}, fmt.Errorf("%s: %w", check.variable, err)
 		}
+	}
+	if c.webhookNetworks, err = webhook.ParseNetworks(c.WebhookAllowNetworks); err != nil {
+		return config{}, fmt.Errorf("WEBHOOK_ALLOW_NETWORKS: %w", err)
 	}
 	if c.plans, err = loadPlans(c.PlansFile); err != nil {
 		return config{}, fmt.Errorf("PLANS_FILE: %w", err)

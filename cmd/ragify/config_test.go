@@ -35,6 +35,7 @@ func TestConfig(t *testing.T) {
 			"SHUTDOWN_DELAY":           {"-1s", "soon"},
 			"MAX_EVENT_STREAMS":        {"0", "many"},
 			"WEBHOOK_ALLOW_PRIVATE":    {"perhaps"},
+			"WEBHOOK_ALLOW_NETWORKS":   {"localhost", "10.0.0.0/33", "10.1.2.3/8", "::ffff:10.0.0.0/104", "fe80::1%eth0", "10.0.0.0/8,nonsense"},
 			"LOG_LEVEL":                {"loud"},
 			"LOG_FORMAT":               {"xml"},
 		} {

@@ -273,9 +273,16 @@ func (s *service) newEngine(pool string, children int) (*engine.Engine, error) {
 
 // newQueue makes what works the queue.
 func (s *service) newQueue(db *database, p parts) (*queue.Queue, error) {
+	webhooks, err := webhook.New(webhook.Config{
+		SigningKeys: [][]byte{p.signingKey}, AllowPrivate: s.config.WebhookAllowPrivate, AllowNetworks: s.config.webhookNetworks,
+		Registry: s.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
 	q, err := queue.New(queue.Config{
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
-		Webhooks: webhook.New(webhook.Config{SigningKey: p.signingKey, AllowPrivate: s.config.WebhookAllowPrivate}),
+		Webhooks: webhooks,
 		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
 		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log,
 	})

@@ -26,6 +26,7 @@ type Account struct {
 	Tier       plan.Tier
 	ActiveJobs int // jobs pending or processing now
 	CreatedAt  time.Time
+	WebhookURL string // for jobs that name none, "" for none
 }
 
 // Key is an API key without its secret.

@@ -76,11 +76,6 @@ func (s *server) GetUsage(ctx context.Context, req api.GetUsageRequestObject) (a
 	return out, nil
 }
 
-// GetWebhookSecret is GET /webhook-secret.
-func (s *server) GetWebhookSecret(ctx context.Context, _ api.GetWebhookSecretRequestObject) (api.GetWebhookSecretResponseObject, error) {
-	return api.GetWebhookSecret200JSONResponse{Secret: s.WebhookSecret(caller(ctx).Account.ID)}, nil
-}
-
 // ListAPIKeys is GET /api-keys.
 func (s *server) ListAPIKeys(ctx context.Context, _ api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
 	keys, err := s.Accounts.Keys(ctx, caller(ctx).Account.ID)

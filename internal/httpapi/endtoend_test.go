@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -42,8 +43,14 @@ func realWorld(t *testing.T, changes ...func(*queue.Config)) (w *world, dirs []s
 	t.Cleanup(func() { _ = e.Close() })
 	w = newWorld(t, func(d *httpapi.Deps) { d.Engine = inspector{e} })
 	working := t.TempDir()
+	webhooks, err := webhook.New(webhook.Config{
+		SigningKeys: [][]byte{[]byte("key")}, AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := queue.Config{
-		Pool: w.pool, Store: w.store, Engine: e, Blobs: w.blobs, Webhooks: webhook.New(webhook.Config{SigningKey: []byte("key")}),
+		Pool: w.pool, Store: w.store, Engine: e, Blobs: w.blobs, Webhooks: webhooks,
 		Workers: 2, TempDir: working, Logger: w.deps.Logger,
 	}
 	for _, change := range changes {

@@ -39,7 +39,7 @@ type form struct {
 	size       int64
 	sum        [sha256.Size]byte
 	options    option.Options
-	webhookURL string
+	webhookURL string // "" for none; the account's default when the form has no such field
 }
 
 // remove deletes the local copy.
@@ -88,7 +88,7 @@ type formReader struct {
 // can: size and %PDF- header while the file comes in, options at once. The caller removes the form, also
 // after an error.
 func (s *server) readForm(r *http.Request, p plan.Plan) (*form, error) {
-	fr := &formReader{server: s, plan: p, limit: s.uploadLimit(p), seen: make(map[string]bool), form: &form{options: option.Default()}}
+	fr := &formReader{server: s, plan: p, limit: s.uploadLimit(p), seen: make(map[string]bool), form: &form{options: option.Default(), webhookURL: caller(r.Context()).Account.WebhookURL}}
 	if fr.limit >= 0 {
 		if r.ContentLength > fr.limit+formOverhead {
 			return fr.form, errTooLarge(fr.limit, p)
@@ -149,7 +149,9 @@ func (fr *formReader) readPart(part *multipart.Part) error {
 		if err != nil {
 			return err
 		}
-		fr.form.webhookURL = strings.TrimSpace(string(raw))
+		if fr.form.webhookURL = strings.TrimSpace(string(raw)); fr.form.webhookURL == "" {
+			return nil // none, whatever the account's default
+		}
 		return fr.server.CheckWebhookURL(fr.form.webhookURL)
 	default:
 		fr.form.fileName = cleanFileName(part.FileName())

@@ -31,6 +31,8 @@ type Accounts interface {
 	Usage(ctx context.Context, id account.ID) (account.Usage, error)
 	UsageHistory(ctx context.Context, id account.ID) ([]account.Usage, error)
 	Ledger(ctx context.Context, id account.ID, page, size int) ([]account.Entry, int, error)
+	// SetWebhookURL sets where webhooks go of jobs that name no URL; "" for nowhere.
+	SetWebhookURL(ctx context.Context, id account.ID, url string) error
 }
 
 // Jobs keeps jobs.
@@ -44,6 +46,10 @@ type Jobs interface {
 	DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) error
 	// Watch gives the job as it is, then the newest state after changes; the channel is closed when it is deleted.
 	Watch(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, <-chan job.Job, error)
+	// Deliveries lists the events of a job's webhook, newest first.
+	Deliveries(ctx context.Context, acct account.ID, id uuid.UUID) ([]job.Delivery, error)
+	// Redeliver delivers one of them again.
+	Redeliver(ctx context.Context, acct account.ID, id uuid.UUID, event string) (job.Delivery, error)
 	// Backlog looks at the work of all accounts that is not done.
 	Backlog(ctx context.Context) (job.Backlog, error)
 }

@@ -150,7 +150,7 @@ func (s *server) jobOf(ctx context.Context, j job.Job) (api.Job, error) {
 		ID: j.ID, UserID: j.Account, Status: j.Status, Options: j.Options,
 		PageCount: j.PageCount, PagesCharged: j.PagesCharged,
 		FileName: orNull(j.FileName), FileSize: j.FileSize,
-		Queue: s.queueOf(ctx, j), Progress: progressOf(j),
+		Queue: s.queueOf(ctx, j), Progress: progressOf(j), WebhookURL: orNull(j.WebhookURL),
 		ErrorMessage: orNull(j.ErrorMessage), Warnings: warnings, DownloadUrls: urls,
 		CreatedAt: j.CreatedAt.UTC(), UpdatedAt: j.UpdatedAt.UTC(),
 		StartedAt: utc(j.StartedAt), FinishedAt: utc(j.FinishedAt), ExpiresAt: j.ExpiresAt.UTC(),

@@ -53,7 +53,7 @@ func (m *metrics) begin() func(method, route string, status int, took time.Durat
 	m.inFlight.Inc()
 	return func(method, route string, status int, took time.Duration) {
 		m.inFlight.Dec()
-		if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions}, method) {
+		if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions}, method) {
 			method = "other"
 		}
 		if route == "" {

@@ -24,7 +24,7 @@ func secure(next http.Handler) http.Handler {
 func allowOrigins(origins []string) func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "X-Api-Key", "Content-Type", "Idempotency-Key", "X-Request-Id", "Last-Event-ID", "Range"},
 		ExposedHeaders: []string{"Location", "Retry-After", "X-Request-Id", "WWW-Authenticate", "Idempotency-Replayed", "Content-Disposition"},
 		MaxAge:         600, // seconds; browsers cap it anyway

@@ -37,8 +37,9 @@ func TestSubmit(t *testing.T) {
 			"ocr": "auto", "ocr_languages": []any{"eng"}, "chunk_max_tokens": 512.0, "chunk_overlap_tokens": 64.0,
 		},
 		"page_count": 12.0, "pages_charged": 3.0, "file_name": "report.pdf", "file_size": float64(len(fakePDF(12))),
-		"queue":    map[string]any{"position": 1.0, "estimated_wait_seconds": nil},
-		"progress": map[string]any{"pages_done": 0.0, "pages_total": 3.0}, "error_message": nil, "warnings": []any{},
+		"queue":       map[string]any{"position": 1.0, "estimated_wait_seconds": nil},
+		"webhook_url": nil,
+		"progress":    map[string]any{"pages_done": 0.0, "pages_total": 3.0}, "error_message": nil, "warnings": []any{},
 		"download_urls": map[string]any{}, "started_at": nil, "finished_at": nil,
 		"created_at": got["created_at"], "updated_at": got["created_at"], "expires_at": got["expires_at"],
 	}
@@ -118,7 +119,6 @@ func TestSubmit_refuses(t *testing.T) {
 		"a webhook elsewhere":    {form{file, {"webhook_url", "", "ftp://example.com/x"}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
 		"a webhook not in UTF-8": {form{file, {"webhook_url", "", "https://example.com/\x9c"}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
 		"a webhook too long":     {form{file, {"webhook_url", "", "https://example.com/" + strings.Repeat("x", 2100)}}, 400, "invalid_webhook_url", map[string]any{"field": "webhook_url"}},
-		"an empty webhook":       {form{file, {"webhook_url", "", ""}}, 400, "invalid_webhook_url", nil},
 		"too many pages": {
 			form{{"file", "a.pdf", fakePDF(2001)}},
 			402, "page_quota_exceeded",

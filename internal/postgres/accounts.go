@@ -14,11 +14,11 @@ import (
 	"github.com/ragify/ragify/internal/plan"
 )
 
-const accountColumns = `a.id, a.email, coalesce(a.clerk_user, ''), a.tier, a.active_jobs, a.created_at`
+const accountColumns = `a.id, a.email, coalesce(a.clerk_user, ''), a.tier, a.active_jobs, a.created_at, a.webhook_url`
 
 // accountFields are the destinations of accountColumns.
 func accountFields(a *account.Account) []any {
-	return []any{&a.ID, &a.Email, &a.ClerkUser, &a.Tier, &a.ActiveJobs, &a.CreatedAt}
+	return []any{&a.ID, &a.Email, &a.ClerkUser, &a.Tier, &a.ActiveJobs, &a.CreatedAt, &a.WebhookURL}
 }
 
 func scanAccount(row pgx.Row) (a account.Account, err error) {

@@ -115,7 +115,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 	if err := settlePages(ctx, tx, *r.FinishedAt); err != nil {
 		return err
 	}
-	return s.ended(ctx, tx, r.Job)
+	return s.announce(ctx, tx, r.Job)
 }
 
 // Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot

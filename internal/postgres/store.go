@@ -26,8 +26,9 @@ type Config struct {
 	Enqueue func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error)
 	// Cancel takes the work back within tx; a running worker is told once tx commits.
 	Cancel func(ctx context.Context, tx pgx.Tx, riverID int64) error
-	// Ended, when set, runs in every transaction that makes a job done or failed.
-	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
+	// Ended, when set, runs in every transaction that makes a job done or failed. It adds the job's webhook to the queue, if
+	// it has one, and tells what it added. A redelivery calls it again.
+	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
 	Now       func() time.Time // default time.Now
 	Retention time.Duration    // how long files are kept after the job's end; default DefaultRetention
 	Recheck   time.Duration    // how often watched jobs are compared with the table; default DefaultRecheck
@@ -39,7 +40,7 @@ type Store struct {
 	pool      *pgxpool.Pool
 	enqueue   func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (int64, error)
 	cancel    func(ctx context.Context, tx pgx.Tx, riverID int64) error
-	ended     func(ctx context.Context, tx pgx.Tx, j job.Job) error
+	ended     func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
 	clock     func() time.Time
 	retention time.Duration
 	watchers  *watchers
@@ -55,7 +56,7 @@ func New(c Config) *Store {
 		s.cancel = func(context.Context, pgx.Tx, int64) error { return errNoQueue }
 	}
 	if s.ended == nil {
-		s.ended = func(context.Context, pgx.Tx, job.Job) error { return nil }
+		s.ended = func(context.Context, pgx.Tx, job.Job) (job.Announcement, error) { return job.Announcement{}, nil }
 	}
 	if s.clock == nil {
 		s.clock = time.Now

@@ -70,7 +70,10 @@ func newBench(t testing.TB) *bench {
 			_, err := tx.Exec(ctx, `UPDATE river_job SET state = 'cancelled', finalized_at = now() WHERE id = $1`, riverID)
 			return err
 		},
-		Ended: func(context.Context, pgx.Tx, job.Job) error { b.ended.Add(1); return nil },
+		Ended: func(context.Context, pgx.Tx, job.Job) (job.Announcement, error) {
+			b.ended.Add(1)
+			return job.Announcement{}, nil
+		},
 	})
 	return b
 }

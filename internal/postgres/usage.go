@@ -69,6 +69,7 @@ func rowsBefore(page, size, total int) (_ int, ok bool) {
 
 // queryer is what the pool and a transaction have in common.
 type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 

@@ -47,6 +47,9 @@ func (convertArgs) InsertOpts() river.InsertOpts {
 // webhookArgs is the delivery of one event.
 type webhookArgs struct {
 	Event webhook.Event `json:"event"`
+
+	// retryAfter is what the receiver asked for at this attempt, for NextRetry.
+	retryAfter time.Duration
 }
 
 // Kind names the work to River.
@@ -107,15 +110,18 @@ func (i *Inserter) Cancel(ctx context.Context, tx pgx.Tx, riverID int64) error {
 	return err
 }
 
-// Ended enqueues the webhook of a job that is done or failed, if it has one.
-func (i *Inserter) Ended(ctx context.Context, tx pgx.Tx, j job.Job) error {
+// Ended enqueues the webhook of a job that is done or failed, if it has one: always the same event for the same job.
+func (i *Inserter) Ended(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error) {
 	if j.WebhookURL == "" {
-		return nil
+		return job.Announcement{}, nil
 	}
 	e, err := webhook.JobEnded(j)
 	if err != nil {
-		return err
+		return job.Announcement{}, err
 	}
-	_, err = i.client.InsertTx(ctx, tx, webhookArgs{Event: e}, nil)
-	return err
+	res, err := i.client.InsertTx(ctx, tx, webhookArgs{Event: e}, nil)
+	if err != nil {
+		return job.Announcement{}, err
+	}
+	return job.Announcement{Event: e.ID, Type: e.Type, Work: res.Job.ID}, nil
 }

@@ -25,7 +25,6 @@ import (
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
 	"github.com/ragify/ragify/internal/queue"
-	"github.com/ragify/ragify/internal/webhook"
 )
 
 // The variables that make this test binary a victim: a process with a worker, to be killed.
@@ -49,7 +48,7 @@ func victim(url, files string) int {
 		}
 		quiet := slog.New(slog.DiscardHandler)
 		q, err := queue.New(queue.Config{
-			Pool: pool, Store: postgres.New(postgres.Config{Pool: pool, Logger: quiet}), Blobs: blobs, Webhooks: webhook.New(webhook.Config{}),
+			Pool: pool, Store: postgres.New(postgres.Config{Pool: pool, Logger: quiet}), Blobs: blobs, Webhooks: noWebhooks{},
 			Workers: 4, Logger: quiet,
 			Engine: fakeEngine(func(ctx context.Context, _ engine.Request, progress func(int, int)) (engine.Result, error) {
 				progress(1, 3)

@@ -50,6 +50,12 @@ type Store interface {
 	Orphans(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	// PurgeIdempotencyKeys forgets keys that may be used anew.
 	PurgeIdempotencyKeys(ctx context.Context) (purged int64, err error)
+	// DeliveryWanted tells whether the work may still deliver the event of a job.
+	DeliveryWanted(ctx context.Context, id uuid.UUID, event string, work int64) (wanted bool, err error)
+	// LogAttempt notes how an attempt to deliver an event went.
+	LogAttempt(ctx context.Context, event string, a job.Attempt) error
+	// PurgeDeliveries forgets deliveries that are too old to be shown.
+	PurgeDeliveries(ctx context.Context) (purged int64, err error)
 }
 
 // Engine converts.
@@ -73,8 +79,8 @@ type Blobs interface {
 
 // Webhooks delivers events; webhook.Sender does.
 type Webhooks interface {
-	// Send tries once. webhook.ErrGone means that no other attempt makes sense.
-	Send(ctx context.Context, e webhook.Event) error
+	// Send tries once. An error means that nothing was sent, for a reason of ours.
+	Send(ctx context.Context, e webhook.Event) (webhook.Result, error)
 }
 
 // Config is what a Queue needs. All interfaces and Pool are required unless Workers is 0.
@@ -111,7 +117,7 @@ const (
 	// rescueMargin is how long after a conversion's last moment River's own rescuer gives it up: the net
 	// below the sentinel.
 	rescueMargin     = 5 * time.Minute
-	webhookWorkers   = 10
+	webhookWorkers   = 50                     // they wait, mostly: a receiver may take 15 seconds
 	convertPoll      = 100 * time.Millisecond // where a notification got lost
 	otherPoll        = time.Second
 	expiryInterval   = time.Minute   // how late expired files may go; less where RETENTION is shorter
@@ -146,7 +152,7 @@ func New(c Config) (*Queue, error) {
 	workers := river.NewWorkers()
 	for _, err := range []error{
 		river.AddWorkerSafely(workers, &converter{q: q}),
-		river.AddWorkerSafely(workers, &deliverer{webhooks: c.Webhooks, logger: q.logger}),
+		river.AddWorkerSafely(workers, newDeliverer(q)),
 		river.AddWorkerSafely(workers, &expirer{q: q}),
 		river.AddWorkerSafely(workers, &orphanSweeper{q: q}),
 	} {

@@ -74,11 +74,13 @@ type bench struct {
 	files string // directory of blobs
 	temp  string
 	owner account.Account
+	// webhooks reach receivers of tests.
+	webhooks *webhook.Sender
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{pool: pgtest.New(t), files: t.TempDir(), temp: t.TempDir()}
+	b := &bench{pool: pgtest.New(t), files: t.TempDir(), temp: t.TempDir(), webhooks: newWebhooks(t)}
 	var err error
 	if b.blobs, err = blob.Open(t.Context(), "file://"+b.files, blob.Options{}); err != nil {
 		t.Fatal(err)
@@ -104,7 +106,7 @@ func newStore(t testing.TB, pool *pgxpool.Pool) *postgres.Store {
 func (b *bench) config(e queue.Engine) queue.Config {
 	return queue.Config{
 		Pool: b.pool, Store: b.Store, Engine: e, Blobs: b.blobs, Workers: 4, TempDir: b.temp,
-		Webhooks:   webhook.New(webhook.Config{SigningKey: signingKey, AllowPrivate: true}),
+		Webhooks:   b.webhooks,
 		RetryDelay: func(int) time.Duration { return 20 * time.Millisecond },
 		Logger:     slog.New(slog.DiscardHandler),
 	}
@@ -271,4 +273,16 @@ func (noBlobs) List(context.Context, string, func(key string, mod time.Time) err
 // noWebhooks delivers nothing.
 type noWebhooks struct{}
 
-func (noWebhooks) Send(context.Context, webhook.Event) error { return nil }
+func (noWebhooks) Send(context.Context, webhook.Event) (webhook.Result, error) {
+	return webhook.Result{Attempt: job.Attempt{Outcome: job.AttemptDelivered}}, nil
+}
+
+// newWebhooks makes a sender that reaches receivers of tests.
+func newWebhooks(t testing.TB) *webhook.Sender {
+	t.Helper()
+	s, err := webhook.New(webhook.Config{SigningKeys: [][]byte{signingKey}, AllowPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -8,17 +8,18 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/ragify/ragify/internal/account"
@@ -28,14 +29,17 @@ import (
 
 const (
 	maxURLBytes = 2048
-	// sendTimeout bounds one delivery, from the name lookup to the answer's headers.
+	// sendTimeout bounds one attempt, from the name lookup to the end of the answer: the least that the specification
+	// recommends, for a slow receiver keeps a worker busy.
 	sendTimeout = 15 * time.Second
-	// maxAnswerBytes is what is read of an answer that is thrown away.
+	// maxAnswerBytes is what is read of an answer's body, which is thrown away: a receiver that is cut off in the middle of
+	// a short one would log an error.
 	maxAnswerBytes = 16 << 10
+	// maxHeaderBytes bounds an answer's header. Go's own limit is 10 MB.
+	maxHeaderBytes = 64 << 10
+	// maxRetryAfter bounds what a receiver may ask for: a day, about the last pause between attempts.
+	maxRetryAfter = 24 * time.Hour
 )
-
-// ErrGone means that the receiver answered 410: it wants this no more, and no retry makes sense.
-var ErrGone = errors.New("the webhook's receiver is gone")
 
 // Secret is what an account verifies the signatures of its webhooks with: "whsec_" and base64. It is
 // derived from the service's signing key, so nothing has to be stored.
@@ -45,145 +49,148 @@ func Secret(signingKey []byte, id account.ID) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// CheckURL accepts an absolute http or https URL without user name, of at most 2048 bytes. Whether its
+// CheckURL accepts an absolute http or https URL without user name, of at most 2048 bytes. Its port is 80, 443 or 1024 and
+// above: the others belong to services, mail for one, that must not hear from us what a client makes us say. Whether its
 // host may be called is decided at the time of the call. Fault: Invalid "invalid_webhook_url" with the
-// fact field.
+// fact field, "webhook_url".
 func CheckURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || !utf8.ValidString(raw) || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || len(raw) > maxURLBytes {
-		return fault.New(fault.Invalid, "invalid_webhook_url", "webhook_url must be an http or https URL without user name, of at most 2048 characters.").
+		return fault.New(fault.Invalid, "invalid_webhook_url", "The webhook's URL must be an http or https URL without user name, of at most 2048 characters.").
 			With("field", "webhook_url")
+	}
+	if port := u.Port(); port != "" && port != "80" && port != "443" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n < 1024 {
+			return fault.New(fault.Invalid, "invalid_webhook_url", "The webhook's URL must have the port 80, 443, or one from 1024 to 65535.").
+				With("field", "webhook_url")
+		}
 	}
 	return nil
 }
 
-// Event is one message, the same at every attempt to deliver it. Its JSON form is for a queue.
-type Event struct {
-	ID      string          `json:"id"` // unique to the event: receivers drop repetitions by it
-	Account account.ID      `json:"account"`
-	URL     string          `json:"url"`
-	Body    json.RawMessage `json:"body"`
-}
-
-// body is the payload that the receiver sees.
-type body struct {
-	Type      string    `json:"type"` // "job.done" or "job.failed"
-	Timestamp time.Time `json:"timestamp"`
-	Data      data      `json:"data"`
-}
-
-// data has the job's fields under their names in the API. Results are fetched from the API.
-type data struct {
-	ID           string     `json:"id"`
-	UserID       account.ID `json:"user_id"`
-	Status       job.Status `json:"status"`
-	FileName     string     `json:"file_name"`
-	PageCount    int        `json:"page_count"`
-	PagesCharged int        `json:"pages_charged"`
-	ErrorCode    *string    `json:"error_code"`
-	ErrorMessage *string    `json:"error_message"`
-	CreatedAt    time.Time  `json:"created_at"`
-	StartedAt    *time.Time `json:"started_at"`
-	FinishedAt   *time.Time `json:"finished_at"`
-	ExpiresAt    time.Time  `json:"expires_at"`
-}
-
-// JobEnded makes the event for a job that is done or failed and has a WebhookURL.
-func JobEnded(j job.Job) (Event, error) {
-	b := body{
-		Type: "job." + string(j.Status), Timestamp: j.UpdatedAt,
-		Data: data{
-			ID: j.ID.String(), UserID: j.Account, Status: j.Status, FileName: j.FileName,
-			PageCount: j.PageCount, PagesCharged: j.PagesCharged,
-			CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
-		},
-	}
-	if j.Status == job.Failed {
-		b.Data.ErrorCode, b.Data.ErrorMessage = &j.ErrorCode, &j.ErrorMessage
-	}
-	raw, err := json.Marshal(b)
-	// A job ends once, so its id makes the event's.
-	return Event{ID: "msg_" + j.ID.String(), Account: j.Account, URL: j.WebhookURL, Body: raw}, err
-}
-
 // Config is what a Sender needs.
 type Config struct {
-	SigningKey []byte // what Secret derives from
-	// AllowPrivate lets webhooks reach loopback, private and other addresses that are not on the
-	// public internet. Off, a client cannot make the service talk to its own network.
+	// SigningKeys are what Secret derives from: the present key first, then those that receivers may still know. Every
+	// attempt is signed with all of them. At least one is required.
+	SigningKeys [][]byte
+	// AllowPrivate lets webhooks reach loopback, private (RFC 1918, fc00::/7) and shared (100.64.0.0/10) addresses. Off, a
+	// client cannot make the service talk to its own network. Link-local addresses and the metadata services of clouds stay
+	// out of reach.
 	AllowPrivate bool
-	Now          func() time.Time // default time.Now
+	// AllowNetworks are ranges that webhooks may reach, whatever they are.
+	AllowNetworks []netip.Prefix
+	Now           func() time.Time      // default time.Now
+	Registry      prometheus.Registerer // optional
+
+	resolver *net.Resolver // of tests; nil means the system's
 }
 
 // Sender delivers events. Safe for concurrent use.
 type Sender struct {
-	key    []byte
-	now    func() time.Time
-	client *http.Client
+	keys    [][]byte
+	now     func() time.Time
+	client  *http.Client
+	metrics metrics
 }
 
 // New makes a sender.
-func New(c Config) *Sender {
+func New(c Config) (*Sender, error) {
+	if len(c.SigningKeys) == 0 {
+		return nil, errors.New("webhook: a signing key is required")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	dialer := &net.Dialer{Timeout: sendTimeout}
-	if !c.AllowPrivate {
-		// Control sees the address that is really dialled, after the name was looked up: a name that
-		// resolves to something else the second time changes nothing.
-		dialer.Control = refusePrivate
+	m, err := newMetrics(c.Registry)
+	if err != nil {
+		return nil, err
 	}
 	return &Sender{
-		key: c.SigningKey, now: c.Now,
+		keys: c.SigningKeys, now: c.Now, metrics: m,
 		client: &http.Client{
 			Timeout: sendTimeout,
 			Transport: &http.Transport{
 				// No Proxy: a proxy would dial in our place, unguarded.
-				DialContext:           dialer.DialContext,
-				ForceAttemptHTTP2:     true,
-				DisableKeepAlives:     true, // one delivery per host now and then
-				TLSHandshakeTimeout:   sendTimeout,
-				ResponseHeaderTimeout: sendTimeout,
+				DialContext:            guard{c.AllowPrivate, c.AllowNetworks}.dialer(c.resolver).DialContext,
+				ForceAttemptHTTP2:      true,
+				DisableKeepAlives:      true, // one delivery per host now and then
+				DisableCompression:     true, // nobody reads the answer
+				MaxResponseHeaderBytes: maxHeaderBytes,
 			},
 			// A redirect is an answer like any other that is not 2xx: not followed.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}
+	}, nil
 }
 
-// Send tries to deliver e once. Only an answer 2xx is success. ErrGone says that no later attempt makes
-// sense; every other error may go away.
-func (s *Sender) Send(ctx context.Context, e Event) (err error) {
+// Result is what came of one attempt.
+type Result struct {
+	job.Attempt
+	// RetryAfter is how long the receiver asks to be left alone, at most a day; 0 when it does not.
+	RetryAfter time.Duration
+}
+
+// Send tries to deliver e once. Only an answer 2xx is success (job.AttemptDelivered); after job.AttemptGone no later attempt
+// makes sense; every other outcome may be another one later. An error means that nothing was sent, for a reason of ours. The
+// log of an attempt that ctx ended says nothing about the receiver.
+func (s *Sender) Send(ctx context.Context, e Event) (r Result, err error) {
 	defer fault.Op(&err, "webhook.Send(%s)", e.ID)
-	signer, err := standardwebhooks.NewWebhook(Secret(s.key, e.Account))
+	r.At = s.now().UTC()
+	req, err := s.request(ctx, e, r.At)
 	if err != nil {
-		return err
+		return Result{}, err
 	}
-	now := s.now()
-	signature, err := signer.Sign(e.ID, now, e.Body)
+	began := time.Now()
+	res, err := s.client.Do(req)
 	if err != nil {
-		return err
+		r.Outcome = outcomeOf(err) // the error itself has the URL, which may hold a secret
+	} else {
+		_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBytes)
+		_ = res.Body.Close()
+		r.HTTPStatus, r.Outcome, r.RetryAfter = res.StatusCode, outcomeOfStatus(res.StatusCode), retryAfter(res.Header, r.At)
+	}
+	r.Took = time.Since(began)
+	if ctx.Err() == nil {
+		s.metrics.count(r.Attempt)
+	}
+	return r, nil
+}
+
+// request is e as it is sent at a time, signed.
+func (s *Sender) request(ctx context.Context, e Event, at time.Time) (*http.Request, error) {
+	signatures := make([]string, len(s.keys))
+	for i, key := range s.keys {
+		signer, err := standardwebhooks.NewWebhook(Secret(key, e.Account))
+		if err != nil {
+			return nil, err
+		}
+		if signatures[i], err = signer.Sign(e.ID, at, e.Body); err != nil {
+			return nil, err
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(e.Body))
 	if err != nil {
-		return err
+		return nil, errors.New("the URL is malformed") // it was checked, and an error would hold it
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "ragify-webhook")
 	req.Header.Set(standardwebhooks.HeaderWebhookID, e.ID)
-	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
-	res, err := s.client.Do(req)
-	if err != nil {
-		return err
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return req, nil
+}
+
+// retryAfter reads the header of that name, a number of seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	raw := h.Get("Retry-After")
+	if raw == "" {
+		return 0
 	}
-	defer func() { _ = res.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBytes) // what it says does not matter
-	switch {
-	case res.StatusCode >= 200 && res.StatusCode < 300:
-		return nil
-	case res.StatusCode == http.StatusGone:
-		return ErrGone
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(raw, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if date, err := http.ParseTime(raw); err == nil {
+		wait = date.Sub(now)
 	}
-	return fmt.Errorf("the receiver answered %d", res.StatusCode)
+	return min(max(wait, 0), maxRetryAfter)
 }
