@@ -4,6 +4,8 @@ SHELL := /bin/sh
 GO ?= go
 # How long each fuzz target runs under "make fuzz".
 FUZZTIME ?= 20s
+# How long "make test-chaos" makes trouble; one of each kind takes about two and a half minutes.
+CHAOS ?= 5m
 # Which benchmarks "make bench" runs, how often and how long.
 BENCH ?= .
 BENCHTIME ?= 1s
@@ -16,7 +18,7 @@ ENGINE = ./internal/pdfium ./internal/layout ./internal/export ./internal/engine
 ONE_CORE = $(shell command -v taskset >/dev/null && sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/taskset -c \1/p' /proc/self/status)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build run bench bench-quality bench-peers fuzz openapi
+.PHONY: help demo test test-chaos lint build run bench bench-quality bench-peers fuzz openapi
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +30,10 @@ demo: ## convert a PDF through the real service and show the result: make demo [
 test: ## all tests, race detector on
 	@scripts/prepare.sh postgres cc versitygw
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+
+test-chaos: ## minutes of trouble: nodes, Postgres and bucket killed under load: make test-chaos [CHAOS=5m]
+	@scripts/prepare.sh postgres versitygw
+	$(GO) test -count=1 -v -timeout 2h -run '^TestChaos$$' ./internal/clustertest -chaos $(CHAOS)
 
 lint: ## format, vet, static analysis, tidy modules
 	@unformatted=$$($(GO) tool gofumpt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted (go tool gofumpt -w .):" $$unformatted; exit 1; fi

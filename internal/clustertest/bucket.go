@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ragify/ragify/internal/blob"
+	"github.com/ragify/ragify/internal/blob/s3test"
 )
 
 // What the S3 server and its clients agree on.
@@ -41,36 +42,11 @@ type Bucket struct {
 	log     transcript
 }
 
-// FindS3 gives the path of the S3 server for tests, versitygw, "" when it is not on this machine. It may be on
-// PATH, or where "go install" puts programs.
-func FindS3() string {
-	const name = "versitygw"
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	dirs := []string{os.Getenv("GOBIN")}
-	if out, err := exec.Command("go", "env", "GOBIN", "GOPATH").Output(); err == nil {
-		lines := strings.Split(string(out), "\n")
-		dirs = append(dirs, lines[0], filepath.Join(lines[1], "bin"))
-	}
-	for _, dir := range dirs {
-		if path := filepath.Join(dir, name); dir != "" && isFile(path) {
-			return path
-		}
-	}
-	return ""
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 func startBucket(t testing.TB, dir string, files bool) *Bucket {
 	t.Helper()
 	b := &Bucket{t: t, dir: dir}
 	if !files {
-		b.program = FindS3()
+		b.program = s3test.Find()
 	}
 	b.S3 = b.program != ""
 	if err := os.MkdirAll(filepath.Join(dir, bucketName), 0o700); err != nil {

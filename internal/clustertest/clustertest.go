@@ -124,6 +124,7 @@ func (c *Cluster) connect() {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(c.pool.Close)
+	c.Postgres.started = c.pool.Reset
 	if err := postgres.Migrate(ctx, c.pool, slog.New(slog.DiscardHandler)); err != nil {
 		c.t.Fatal(err)
 	}

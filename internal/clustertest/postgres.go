@@ -24,7 +24,8 @@ type Postgres struct {
 	t        testing.TB
 	dir      string
 	volatile bool
-	direct   *Link // the test's own
+	direct   *Link  // the test's own
+	started  func() // after each start: the test's own connections have broken
 
 	mu     sync.Mutex
 	server *pgserver.Server // nil while it is down
@@ -33,8 +34,8 @@ type Postgres struct {
 
 func startPostgres(t testing.TB, dir string, volatile bool) *Postgres {
 	t.Helper()
-	p := &Postgres{t: t, dir: dir, volatile: volatile}
-	t.Cleanup(p.Stop)
+	p := &Postgres{t: t, dir: dir, volatile: volatile, started: func() {}}
+	t.Cleanup(p.StopImmediately) // nobody needs the data any more
 	p.Start()
 	p.direct = p.link()
 	return p
@@ -62,6 +63,7 @@ func (p *Postgres) Start() {
 	if err != nil {
 		p.t.Errorf("start Postgres: %v", err)
 	}
+	defer p.started()
 	p.server, p.socket = server, filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")
 }
 

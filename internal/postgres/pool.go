@@ -31,8 +31,10 @@ const (
 	// statementTimeout ends a statement that no rule of ours can need that long; River's slowest
 	// maintenance asks for a minute.
 	statementTimeout = time.Minute
-	// idleInTxTimeout frees the rows of a process that hangs (not: dies) in the middle of a transaction.
-	idleInTxTimeout = time.Minute
+	// idleInTxTimeout frees the rows of a process that hangs, or has lost its network, in the middle of a
+	// transaction. The locked row of one account soon holds up the workers of all nodes. Between two
+	// statements of ours lie microseconds.
+	idleInTxTimeout = 5 * time.Second
 	// unavailableRetry is the Retry-After of a 503.
 	unavailableRetry = 5 * time.Second
 )

@@ -75,7 +75,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 		return nil
 	}
 	if err != nil {
-		return c.putOff(ctx, work, err)
+		return c.putOff(ctx, err)
 	}
 	if !j.Status.Active() {
 		return nil // ended by another worker that this one took over from
@@ -93,7 +93,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		case isOutage(err) && c.q.c.Now().Sub(work.CreatedAt) < outageLimit:
 			logger.WarnContext(ctx, "conversion put off: what it needs is away", "error", err)
-			return c.putOff(ctx, work, err)
+			return c.putOff(ctx, err)
 		case work.Attempt < work.MaxAttempts:
 			logger.WarnContext(ctx, "conversion failed for reasons of ours; trying again", "error", err)
 			return err
@@ -102,7 +102,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 		outcome = job.Abandoned()
 	}
 	if err := c.finish(ctx, work, j, attempt, outcome); err != nil {
-		return c.putOff(ctx, work, err)
+		return c.putOff(ctx, err)
 	}
 	logger.InfoContext(ctx, "job ended", "status", outcome.Status, "code", outcome.ErrorCode, "pages", j.PagesCharged, "took", time.Since(began))
 	return nil
@@ -110,7 +110,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 
 // putOff gives work back to the queue for which err leaves no other choice. An outage does not count as an
 // attempt, however long it lasts: a bucket that is away for an hour must not fail all jobs of that hour.
-func (c *converter) putOff(ctx context.Context, work *river.Job[convertArgs], err error) error {
+func (c *converter) putOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil || !isOutage(err) {
 		return err
 	}
