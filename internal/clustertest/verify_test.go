@@ -15,7 +15,6 @@ import (
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/postgres/pgtest"
 	"github.com/ragify/ragify/internal/queue"
-	"github.com/ragify/ragify/internal/webhook"
 )
 
 // verify wants everything to be in order.
@@ -79,7 +78,7 @@ func (c *chaos) checkAccepted() {
 func (c *chaos) sweep() {
 	c.t.Helper()
 	q, err := queue.New(queue.Config{
-		Pool: c.Pool(), Store: c.Store(), Blobs: c.Blobs(), Webhooks: webhook.New(webhook.Config{}), Engine: idle{}, Workers: 1,
+		Pool: c.Pool(), Store: c.Store(), Blobs: c.Blobs(), Webhooks: noWebhooks{}, Engine: idle{}, Workers: 1,
 		Now: func() time.Time { return time.Now().Add(2 * time.Hour) }, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -89,6 +88,9 @@ func (c *chaos) sweep() {
 		c.t.Error(err)
 	}
 }
+
+// noWebhooks is for a queue that is not started.
+type noWebhooks struct{ queue.Webhooks }
 
 // idle is an engine for a queue that is not started.
 type idle struct{}
