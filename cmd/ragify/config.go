@@ -38,7 +38,7 @@ type config struct {
 	ClerkAuthorizedParties []string      `env:"CLERK_AUTHORIZED_PARTIES"`
 	ClerkIssuer            string        `env:"CLERK_ISSUER"`
 	CORSAllowedOrigins     []string      `env:"CORS_ALLOWED_ORIGINS"`
-	URLSigningKey          string        `env:"URL_SIGNING_KEY"`
+	URLSigningKeys         []string      `env:"URL_SIGNING_KEY"`
 	PlansFile              string        `env:"PLANS_FILE"`
 	Retention              time.Duration `env:"RETENTION" envDefault:"720h"`
 	MaxUploadBytes         int64         `env:"MAX_UPLOAD_BYTES" envDefault:"2000000000"`
@@ -77,8 +77,9 @@ const variablesHelp = `Environment variables:
   CLERK_ISSUER              the one issuer to accept. Empty: any of Clerk's
   CORS_ALLOWED_ORIGINS      origins of browser front ends, separated by commas
   URL_SIGNING_KEY           secret behind download links and webhook signatures, 16 characters or
-                            more. Empty: made at the first start, kept under DATA_DIR. Nodes that
-                            share a database need the same one
+                            more. Several, separated by commas: the first signs, the others' links
+                            still work. Empty: made at the first start, kept under DATA_DIR. Nodes
+                            that share a database need the same
   PLANS_FILE                JSON file with changes to the plans, {"pro": {"pages_per_month": null}}
   RETENTION                 how long files are kept (720h)
   MAX_UPLOAD_BYTES          size cap of uploads on every plan, 0 for none (2000000000)
@@ -109,7 +110,7 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: set}); err != nil {
 		return config{}, nameVariable(err)
 	}
-	for _, list := range [][]string{c.ClerkAuthorizedParties, c.CORSAllowedOrigins} {
+	for _, list := range [][]string{c.ClerkAuthorizedParties, c.CORSAllowedOrigins, c.URLSigningKeys} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i])
 		}
@@ -154,7 +155,7 @@ func (c config) checks() []check {
 		{"CLERK_ISSUER", checkURL(c.ClerkIssuer)},
 		{"CLERK_AUTHORIZED_PARTIES", checkOrigins(c.ClerkAuthorizedParties)},
 		{"CORS_ALLOWED_ORIGINS", checkOrigins(c.CORSAllowedOrigins)},
-		{"URL_SIGNING_KEY", must(c.URLSigningKey == "" || len(c.URLSigningKey) >= minSigningKey, "needs at least %d characters", minSigningKey)},
+		{"URL_SIGNING_KEY", checkSigningKeys(c.URLSigningKeys)},
 		{"RETENTION", must(c.Retention >= time.Second, "must be at least one second, not %v", c.Retention)},
 		{"MAX_UPLOAD_BYTES", must(c.MaxUploadBytes >= 0, "must be 0 or more, not %d", c.MaxUploadBytes)},
 		{"MAX_QUEUED_JOBS", must(c.MaxQueuedJobs >= 0, "must be 0 or more, not %d", c.MaxQueuedJobs)},
@@ -275,27 +276,41 @@ func (c config) prepareDataDir() error {
 func (c config) tempDir() string     { return filepath.Join(c.DataDir, "tmp") }
 func (c config) postgresDir() string { return filepath.Join(c.DataDir, "postgres") }
 
-// signingKey is the secret behind links and webhooks: the configured one, else the one kept under the
-// data directory, which the first start makes.
-func (c config) signingKey() ([]byte, error) {
-	if c.URLSigningKey != "" {
-		return []byte(c.URLSigningKey), nil
-	}
+// signingKeys are the secrets behind links and webhooks: the configured ones, else those kept under the data
+// directory, one a line, of which the first start makes one. The first signs, the others are on their way
+// in or out.
+func (c config) signingKeys() (keys [][]byte, err error) {
+	texts := c.URLSigningKeys
 	path := filepath.Join(c.DataDir, "url_signing.key")
-	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeSigningKey(path); err != nil {
+	if len(texts) == 0 {
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := writeSigningKey(path); err != nil {
+				return nil, err
+			}
+			b, err = os.ReadFile(path)
+		}
+		if err != nil {
 			return nil, err
 		}
-		key, err = os.ReadFile(path)
+		texts = strings.Fields(string(b))
+		if err := checkSigningKeys(texts); len(texts) == 0 || err != nil {
+			return nil, fmt.Errorf("%s has no signing key, or one that is too short: restore it or delete it", path)
+		}
 	}
-	if err != nil {
-		return nil, err
+	for _, text := range texts {
+		keys = append(keys, []byte(text))
 	}
-	if key = []byte(strings.TrimSpace(string(key))); len(key) < minSigningKey {
-		return nil, fmt.Errorf("%s is too short to be a signing key: restore it or delete it", path)
+	return keys, nil
+}
+
+func checkSigningKeys(keys []string) error {
+	for _, key := range keys {
+		if len(key) < minSigningKey {
+			return fmt.Errorf("needs at least %d characters, each of several", minSigningKey)
+		}
 	}
-	return key, nil
+	return nil
 }
 
 // writeSigningKey puts a complete random key at path unless there is a file already, whoever made it.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ragify/ragify/internal/plan"
 )
 
@@ -98,12 +100,12 @@ func TestConfig(t *testing.T) {
 func TestSigningKey(t *testing.T) {
 	t.Run("made once, private", func(t *testing.T) {
 		c := config{DataDir: t.TempDir()}
-		first, err := c.signingKey()
+		first, err := c.signingKeys()
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := c.signingKey()
-		if err != nil || string(first) != string(second) || len(first) != 64 {
+		second, err := c.signingKeys()
+		if err != nil || len(first) != 1 || len(first[0]) != 64 || !cmp.Equal(first, second) {
 			t.Errorf("%q, then %q, %v", first, second, err)
 		}
 		files, err := os.ReadDir(c.DataDir)
@@ -114,12 +116,33 @@ func TestSigningKey(t *testing.T) {
 			t.Errorf("mode %v, %v", info.Mode(), err)
 		}
 	})
+	t.Run("several, while they are changed", func(t *testing.T) {
+		old, next := strings.Repeat("o", 16), strings.Repeat("n", 16)
+		want := [][]byte{[]byte(next), []byte(old)}
+		c, err := loadConfig(map[string]string{"URL_SIGNING_KEY": next + ", " + old, "DATA_DIR": t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.signingKeys(); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("from the environment: %q, %v", got, err)
+		}
+		c.URLSigningKeys = nil
+		if err := os.WriteFile(filepath.Join(c.DataDir, "url_signing.key"), []byte(next+"\n"+old+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.signingKeys(); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("from the file: %q, %v", got, err)
+		}
+		if _, err := loadConfig(map[string]string{"URL_SIGNING_KEY": next + ",short"}); err == nil {
+			t.Error("a short second key was accepted")
+		}
+	})
 	t.Run("a broken file is not replaced in silence", func(t *testing.T) {
 		c := config{DataDir: t.TempDir()}
 		if err := os.WriteFile(filepath.Join(c.DataDir, "url_signing.key"), []byte("\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.signingKey(); err == nil {
+		if _, err := c.signingKeys(); err == nil {
 			t.Error("an empty key was accepted")
 		}
 	})

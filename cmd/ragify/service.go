@@ -135,10 +135,10 @@ func newRegistry() *prometheus.Registry {
 
 // parts is what both sides of the service share.
 type parts struct {
-	signingKey []byte
-	blobs      *blob.Store
-	convert    *engine.Engine // nil without workers
-	inspect    *engine.Engine // nil without API
+	signingKeys [][]byte // the first signs
+	blobs       *blob.Store
+	convert     *engine.Engine // nil without workers
+	inspect     *engine.Engine // nil without API
 }
 
 func (s *service) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
@@ -207,10 +207,10 @@ func ignoreClosed(err error) error {
 
 // assemble makes what both sides need: the files, the store with its queue, the converting engine.
 func (s *service) assemble(ctx context.Context, db *database) (p parts, err error) {
-	if p.signingKey, err = s.config.signingKey(); err != nil {
+	if p.signingKeys, err = s.config.signingKeys(); err != nil {
 		return p, fmt.Errorf("URL_SIGNING_KEY: %w", err)
 	}
-	p.blobs, err = blob.Open(ctx, s.config.BlobURL, blob.Options{PublicURL: s.config.PublicURL, SigningKey: p.signingKey, Registry: s.registry})
+	p.blobs, err = blob.Open(ctx, s.config.BlobURL, blob.Options{PublicURL: s.config.PublicURL, SigningKey: p.signingKeys[0], FormerKeys: p.signingKeys[1:], Registry: s.registry})
 	if err != nil {
 		return p, fmt.Errorf("BLOB_URL: %w", err)
 	}
@@ -274,7 +274,7 @@ func (s *service) newEngine(pool string, children int) (*engine.Engine, error) {
 // newQueue makes what works the queue.
 func (s *service) newQueue(db *database, p parts) (*queue.Queue, error) {
 	webhooks, err := webhook.New(webhook.Config{
-		SigningKeys: [][]byte{p.signingKey}, AllowPrivate: s.config.WebhookAllowPrivate, AllowNetworks: s.config.webhookNetworks,
+		SigningKeys: p.signingKeys, AllowPrivate: s.config.WebhookAllowPrivate, AllowNetworks: s.config.webhookNetworks,
 		Registry: s.registry,
 	})
 	if err != nil {
@@ -340,7 +340,7 @@ func (s *service) serve(p parts, l net.Listener, ready func(context.Context) err
 	api, err := httpapi.New(httpapi.Deps{
 		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{p.inspect}, Auth: a, Plans: s.config.plans,
 		CheckWebhookURL: webhook.CheckURL,
-		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKey, id) },
+		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKeys[0], id) },
 		Files:           p.blobs.Handler,
 		Ready:           ready,
 		Drain:           s.drain,

@@ -35,6 +35,8 @@ const retryStorage = 5 * time.Second
 type Options struct {
 	PublicURL  string // base of the links to Handler, without a trailing slash; unused where links lead to S3
 	SigningKey []byte // secret behind those links; unused likewise
+	// FormerKeys are secrets whose links still work: with them SigningKey can be changed without a broken link.
+	FormerKeys [][]byte
 	// StallTimeout is how long a connection to an S3 server may be silent in both directions before the
 	// request is given up and perhaps repeated; default 30 seconds.
 	StallTimeout time.Duration
@@ -83,7 +85,7 @@ func Open(ctx context.Context, rawURL string, o Options) (_ *Store, err error) {
 		return nil, errors.Join(fmt.Errorf("blob: %w", err), s.bucket.Close())
 	}
 	if serveDownloads {
-		s.links = newLinks(o.PublicURL, o.SigningKey)
+		s.links = newLinks(o.PublicURL, append([][]byte{o.SigningKey}, o.FormerKeys...))
 	}
 	return s, nil
 }

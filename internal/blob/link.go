@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,20 +26,24 @@ const filesPath = "/files/"
 // links makes and checks signed links to our own download handler.
 type links struct {
 	base string
-	key  []byte
+	keys [][]byte // the first signs, all verify
 	now  func() time.Time
 }
 
-func newLinks(publicURL string, signingKey []byte) *links {
-	// A key of its own: a signature made for another purpose with the same secret is worth nothing here.
-	mac := hmac.New(sha256.New, signingKey)
-	mac.Write([]byte("ragify download link v1"))
-	return &links{base: strings.TrimSuffix(publicURL, "/"), key: mac.Sum(nil), now: time.Now}
+func newLinks(publicURL string, signingKeys [][]byte) *links {
+	l := &links{base: strings.TrimSuffix(publicURL, "/"), now: time.Now}
+	for _, key := range signingKeys {
+		// A key of its own: a signature made for another purpose with the same secret is worth nothing here.
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte("ragify download link v1"))
+		l.keys = append(l.keys, mac.Sum(nil))
+	}
+	return l
 }
 
 // sign covers everything that the link says. Neither a key nor a number contains a newline.
-func (l *links) sign(key, expires, downloadName string) string {
-	mac := hmac.New(sha256.New, l.key)
+func sign(secret []byte, key, expires, downloadName string) string {
+	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(key + "\n" + expires + "\n" + downloadName))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
@@ -49,7 +54,7 @@ func (l *links) url(key, downloadName string, expires time.Time) string {
 	return l.base + filesPath + key + "?" + url.Values{
 		"expires":   {end},
 		"name":      {downloadName},
-		"signature": {l.sign(key, end, downloadName)},
+		"signature": {sign(l.keys[0], key, end, downloadName)},
 	}.Encode()
 }
 
@@ -58,8 +63,10 @@ func (l *links) verify(r *http.Request) (key, downloadName string, err error) {
 	_, key, ok := strings.Cut(r.URL.Path, filesPath)
 	q := r.URL.Query()
 	// The encoded forms are compared: base64 can spell the same bytes in several ways, a link has one.
-	want := l.sign(key, q.Get("expires"), q.Get("name"))
-	if !ok || !hmac.Equal([]byte(q.Get("signature")), []byte(want)) {
+	signed := slices.ContainsFunc(l.keys, func(secret []byte) bool {
+		return hmac.Equal([]byte(q.Get("signature")), []byte(sign(secret, key, q.Get("expires"), q.Get("name"))))
+	})
+	if !ok || !signed {
 		return "", "", fault.New(fault.Forbidden, "invalid_link", "This download link is not valid. Take a fresh one from download_urls of the job.")
 	}
 	// The number is ours: the signature covers it.

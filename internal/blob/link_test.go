@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,4 +51,46 @@ func FuzzLink(f *testing.F) {
 			t.Errorf("%q with %q was served", path, query)
 		}
 	})
+}
+
+// A key is changed in three steps: every node knows the new one, then signs with it, then forgets the old one.
+func TestLinksOutliveAChangeOfKeys(t *testing.T) {
+	dir := "file://" + filepath.ToSlash(t.TempDir())
+	node := func(key string, former ...string) *blob.Store {
+		t.Helper()
+		o := blob.Options{PublicURL: "http://host", SigningKey: []byte(key)}
+		for _, f := range former {
+			o.FormerKeys = append(o.FormerKeys, []byte(f))
+		}
+		s, err := blob.Open(t.Context(), dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	oldOnly, knowsNew, signsNew, newOnly := node("old"), node("old", "new"), node("new", "old"), node("new")
+	put(t, oldOnly, "a/b", []byte("content"))
+	for _, c := range []struct {
+		name     string
+		from, to *blob.Store
+		want     int
+	}{
+		{"before, to a node that knows the new key", oldOnly, knowsNew, 200},
+		{"from one that knows the new key, to one that does not", knowsNew, oldOnly, 200},
+		{"from one that signs with the new key, to one that knows it", signsNew, knowsNew, 200},
+		{"an old link, to one that signs with the new key", oldOnly, signsNew, 200},
+		{"an old link, after the old key was forgotten", oldOnly, newOnly, 403},
+		{"a new link, to a node that was left out", newOnly, oldOnly, 403},
+	} {
+		link, err := c.from.SignedURL(t.Context(), "a/b", "b.txt", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		c.to.Handler(writeError).ServeHTTP(w, httptest.NewRequest(http.MethodGet, link, nil))
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", c.name, w.Code, c.want)
+		}
+	}
 }
