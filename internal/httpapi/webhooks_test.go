@@ -149,7 +149,7 @@ func waits(n int) func(delivery) bool {
 // hurry brings forward the attempts that wait.
 func (w *world) hurry() {
 	w.t.Helper()
-	if _, err := w.pool.Exec(w.t.Context(), `UPDATE river_job SET state = 'available', scheduled_at = now() WHERE kind = 'webhook' AND state = 'retryable'`); err != nil {
+	if _, err := w.pool.Exec(w.t.Context(), `UPDATE river_job SET state = 'available', scheduled_at = now() WHERE kind = 'webhook' AND state IN ('retryable', 'available', 'scheduled')`); err != nil {
 		w.t.Fatal(err)
 	}
 }
