@@ -19,6 +19,42 @@ import (
 	"github.com/ragify/ragify/internal/plan"
 )
 
+func TestConnections_are_not_kept_while_the_server_shuts_down(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(plan.Pro)
+	closes := func(path string) bool {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Api-Key", u.key.Reveal())
+		resp, err := w.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.Close
+	}
+	for _, path := range []string{"/plans", "/auth/me", "/nowhere"} {
+		if closes(path) {
+			t.Errorf("%s: closed before", path)
+		}
+	}
+	close(w.drain)
+	for _, path := range []string{"/plans", "/auth/me", "/nowhere", "/readyz"} {
+		if !closes(path) {
+			t.Errorf("%s: kept", path)
+		}
+	}
+	// The refusal of a large upload comes through although its body is not read first.
+	large := form{{"file", "large.pdf", fakePDF(1) + strings.Repeat(" ", 8<<20)}}
+	a := u.upload(large)
+	if a.fails(http.StatusServiceUnavailable, "shutting_down"); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
 func TestHealth(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
