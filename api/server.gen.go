@@ -352,6 +352,14 @@ type ProgressEvent struct {
 	Status   JobStatus `json:"status"`
 }
 
+// ProviderEvent defines model for ProviderEvent.
+type ProviderEvent struct {
+	// Outcome What became of the event: `applied`; `duplicate` of one received before; `stale`, older than what is known;
+	// `ignored`, of a type that changes nothing here; `other_mode`, of Lemon Squeezy's test mode and this is not,
+	// or the other way round; `no_account` and `unknown_variant`, noted, but without effect so far.
+	Outcome account.Outcome `json:"outcome"`
+}
+
 // QueuePlace Accounts take turns: a job waits for its account's earlier jobs and for what else is due before it, not for every
 // job submitted before.
 type QueuePlace struct {

@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/provider"
 	"github.com/ragify/ragify/internal/webhook"
 )
 
@@ -37,6 +38,10 @@ type config struct {
 	ClerkJWTKey            string        `env:"CLERK_JWT_KEY"`
 	ClerkAuthorizedParties []string      `env:"CLERK_AUTHORIZED_PARTIES"`
 	ClerkIssuer            string        `env:"CLERK_ISSUER"`
+	ClerkWebhookSecret     string        `env:"CLERK_WEBHOOK_SECRET"`
+	LemonSqueezySecret     string        `env:"LEMONSQUEEZY_WEBHOOK_SECRET"`
+	LemonSqueezyVariants   string        `env:"LEMONSQUEEZY_VARIANTS"`
+	LemonSqueezyTestMode   bool          `env:"LEMONSQUEEZY_TEST_MODE"`
 	CORSAllowedOrigins     []string      `env:"CORS_ALLOWED_ORIGINS"`
 	URLSigningKeys         []string      `env:"URL_SIGNING_KEY"`
 	PlansFile              string        `env:"PLANS_FILE"`
@@ -56,6 +61,7 @@ type config struct {
 
 	plans           plan.Table
 	webhookNetworks []netip.Prefix
+	variants        map[int64]plan.Tier // of LEMONSQUEEZY_VARIANTS
 }
 
 // variablesHelp is what --help tells about the variables. A test compares it with config.
@@ -75,6 +81,13 @@ const variablesHelp = `Environment variables:
                             tokens are refused
   CLERK_AUTHORIZED_PARTIES  origins that a token's azp may name, separated by commas
   CLERK_ISSUER              the one issuer to accept. Empty: any of Clerk's
+  CLERK_WEBHOOK_SECRET      signing secret (whsec_…) of the webhook at Clerk that tells of new, changed
+                            and deleted users. Empty: not received
+  LEMONSQUEEZY_WEBHOOK_SECRET
+                            signing secret, 16 to 40 characters, of the webhook at Lemon Squeezy that
+                            tells of subscriptions. Empty: not received
+  LEMONSQUEEZY_VARIANTS     which plan each product variant gives, 12345=pro,67890=business
+  LEMONSQUEEZY_TEST_MODE    true: take the events of Lemon Squeezy's test mode, and only those (false)
   CORS_ALLOWED_ORIGINS      origins of browser front ends, separated by commas
   URL_SIGNING_KEY           secret behind download links and webhook signatures, 16 characters or
                             more. Several, separated by commas: the first signs, the others' links
@@ -126,6 +139,9 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	}
 	if c.EngineCacheDir == "" {
 		c.EngineCacheDir = filepath.Join(c.DataDir, "cache")
+	}
+	if c.variants, err = c.parseVariants(); err != nil {
+		return config{}, fmt.Errorf("LEMONSQUEEZY_VARIANTS: %w", err)
 	}
 	for _, check := range c.checks() {
 		if err := check.err; err != nil {
@@ -256,6 +272,15 @@ func loadPlans(path string) (plan.Table, error) {
 		return nil, err
 	}
 	return plan.Default().Override(data)
+}
+
+// parseVariants reads LEMONSQUEEZY_VARIANTS, without which the events of Lemon Squeezy mean nothing.
+func (c config) parseVariants() (map[int64]plan.Tier, error) {
+	variants, err := provider.ParseVariants(c.LemonSqueezyVariants)
+	if err == nil && c.LemonSqueezySecret != "" && len(variants) == 0 {
+		err = errors.New("is needed with LEMONSQUEEZY_WEBHOOK_SECRET: which plan each variant gives, 12345=pro,67890=business")
+	}
+	return variants, err
 }
 
 // prepareDataDir makes the data directory. What is private lies in folders of its own: the directory

@@ -40,6 +40,24 @@ func TestConfig(t *testing.T) {
 			"WEBHOOK_ALLOW_NETWORKS":   {"localhost", "10.0.0.0/33", "10.1.2.3/8", "::ffff:10.0.0.0/104", "fe80::1%eth0", "10.0.0.0/8,nonsense"},
 			"LOG_LEVEL":                {"loud"},
 			"LOG_FORMAT":               {"xml"},
+			"CLERK_WEBHOOK_SECRET":     {"secret", "whsec_secret!", "whsec_c2VjcmV0"},
+			"LEMONSQUEEZY_WEBHOOK_SECRET": {
+				"secret", strings.Repeat("secret", 7),
+			},
+			"LEMONSQUEEZY_VARIANTS":  {"pro", "12345", "12345=gold", "x=pro", "0=pro", "12345=pro,12345=free"},
+			"LEMONSQUEEZY_TEST_MODE": {"perhaps"},
+			"CORS_ALLOWED_ORIGINS":   {"https://a.example,https://b.example/path"},
+			"URL_SIGNING_KEY":        {"short"},
+			"PLANS_FILE":             {"/no/such/file", write(t, "plans.json", []byte(`{"gold": {}}`))},
+			"RETENTION":              {"30", "-1h", "1ms"},
+			"MAX_UPLOAD_BYTES":       {"1MB", "-1"},
+			"MAX_QUEUED_JOBS":        {"many", "-1"},
+			"WORKERS":                {"two", "-1", "100000"},
+			"JOB_TIMEOUT":            {"10", "0s"},
+			"SHUTDOWN_GRACE":         {"0s"},
+			"WEBHOOK_ALLOW_PRIVATE":  {"perhaps"},
+			"LOG_LEVEL":              {"loud"},
+			"LOG_FORMAT":             {"xml"},
 		} {
 			for _, value := range values {
 				o := ragify(t, environ(t, t.TempDir(), name+"="+value), "serve")
@@ -50,6 +68,12 @@ func TestConfig(t *testing.T) {
 					t.Errorf("%s: the password is shown: %q", name, o.stderr)
 				}
 			}
+		}
+	})
+	t.Run("events of Lemon Squeezy need to mean something", func(t *testing.T) {
+		_, err := loadConfig(map[string]string{"LEMONSQUEEZY_WEBHOOK_SECRET": "0123456789abcdef"})
+		if err == nil || !strings.HasPrefix(err.Error(), "LEMONSQUEEZY_VARIANTS: ") {
+			t.Errorf("without variants: %v", err)
 		}
 	})
 	t.Run("an empty variable means its default", func(t *testing.T) {

@@ -35,6 +35,7 @@ func TestImports(t *testing.T) {
 		"internal/pgserver":  {},
 		"internal/health":    {"internal/fault"},
 		"internal/webhook":   {"internal/account", "internal/job", "internal/fault"},
+		"internal/provider":  {"internal/account", "internal/plan", "internal/fault"},
 		"internal/postgres":  append([]string{"migrations"}, domain...),
 		"internal/queue":     append([]string{"internal/engine", "internal/blob", "internal/webhook"}, domain...),
 		"internal/auth":      {"internal/account", "internal/fault", "internal/plan"},
@@ -52,7 +53,7 @@ func TestImports(t *testing.T) {
 		"github.com/clerk":             {"internal/auth"},
 		"github.com/golang-migrate":    {"internal/postgres"},
 		"github.com/spf13/cobra":       {"cmd/ragify"},
-		"github.com/standard-webhooks": {"internal/webhook"},
+		"github.com/standard-webhooks": {"internal/webhook", "internal/provider"},
 		"github.com/tiktoken-go":       {"internal/export"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "../../...").Output()

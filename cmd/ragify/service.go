@@ -25,6 +25,7 @@ import (
 	"github.com/ragify/ragify/internal/health"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/postgres"
+	"github.com/ragify/ragify/internal/provider"
 	"github.com/ragify/ragify/internal/queue"
 	"github.com/ragify/ragify/internal/webhook"
 )
@@ -113,7 +114,7 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	}
 	s.listenAndServe(l.admin, httpapi.NewAdmin(httpapi.Admin{Metrics: s.registry, Ready: ready.Check, Drain: s.drain, Logger: s.log}), func() {})
 	if api {
-		if err := s.serve(p, l.api, ready.Check); err != nil {
+		if err := s.serve(ctx, p, l.api, ready.Check); err != nil {
 			return nil, err
 		}
 	}
@@ -222,6 +223,7 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 	}
 	s.store = postgres.New(postgres.Config{
 		Pool: db.pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended,
+		Erase: inserter.Erase, DeleteFiles: inserter.DeleteFiles,
 		Retention: s.config.Retention, Logger: s.log,
 	})
 	if s.config.Workers > 0 {
@@ -316,7 +318,7 @@ func (s *service) work(ctx context.Context, q *queue.Queue) error {
 }
 
 // serve answers requests on l.
-func (s *service) serve(p parts, l net.Listener, ready func(context.Context) error) error {
+func (s *service) serve(ctx context.Context, p parts, l net.Listener, ready func(context.Context) error) error {
 	if err := clearUploads(s.config.tempDir()); err != nil {
 		s.log.Warn("cannot remove leftovers of interrupted uploads", "error", err)
 	}
@@ -337,11 +339,16 @@ func (s *service) serve(p parts, l net.Listener, ready func(context.Context) err
 		a.Stop(ctx)
 		return nil
 	})
+	providers, err := s.receiver(ctx)
+	if err != nil {
+		return err
+	}
 	api, err := httpapi.New(httpapi.Deps{
 		Accounts: s.store, Jobs: s.store, Blobs: p.blobs, Engine: inspector{p.inspect}, Auth: a, Plans: s.config.plans,
 		CheckWebhookURL: webhook.CheckURL,
 		WebhookSecret:   func(id account.ID) string { return webhook.Secret(p.signingKeys[0], id) },
 		Files:           p.blobs.Handler,
+		Providers:       providers,
 		Ready:           ready,
 		Drain:           s.drain,
 		Leave:           s.leave,
@@ -362,6 +369,23 @@ func (s *service) serve(p parts, l net.Listener, ready func(context.Context) err
 		return nil
 	})
 	return nil
+}
+
+// receiver makes what takes in the events of Clerk and Lemon Squeezy, and brings subscriptions that are known already in line
+// with LEMONSQUEEZY_VARIANTS.
+func (s *service) receiver(ctx context.Context) (*provider.Receiver, error) {
+	r, err := provider.New(provider.Config{
+		Store: s.store, ClerkSecret: s.config.ClerkWebhookSecret, LemonSqueezySecret: s.config.LemonSqueezySecret,
+		Variants: s.config.variants, TestMode: s.config.LemonSqueezyTestMode, Logger: s.log, Registry: s.registry,
+	})
+	if err != nil || !r.Enabled(account.LemonSqueezy) {
+		return r, err
+	}
+	changed, err := s.store.SetVariants(ctx, s.config.variants)
+	if changed > 0 {
+		s.log.Info("subscriptions follow LEMONSQUEEZY_VARIANTS", "changed", changed)
+	}
+	return r, err
 }
 
 // listenAndServe answers requests on l until the service stops. leaving is called when no new connections are taken any

@@ -15,6 +15,8 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2/jwks"
 	"github.com/clerk/clerk-sdk-go/v2/jwt"
 	"github.com/clerk/clerk-sdk-go/v2/user"
+
+	"github.com/ragify/ragify/internal/account"
 )
 
 // Clerk configures session tokens. With neither SecretKey nor JWTKey they are not accepted.
@@ -146,7 +148,7 @@ func (v *verifier) verify(ctx context.Context, token string) (clerkUser, error) 
 		return clerkUser{}, errToken(refusal, err)
 	}
 	email, _ := more.Email.(string)
-	return clerkUser{claims.Subject, plausibleEmail(email)}, nil
+	return clerkUser{claims.Subject, account.PlausibleEmail(email)}, nil
 }
 
 // clock is a time source for the SDK.
@@ -163,7 +165,7 @@ func (v *verifier) check(c *clerk.RegisteredClaims, party string, status any) er
 		return errors.New("no exp claim")
 	case !onCalendar(c.NotBefore) || !onCalendar(c.IssuedAt):
 		return errors.New("nbf or iat is no date")
-	case !printable(c.Subject):
+	case !account.Printable(c.Subject):
 		return errors.New("no usable sub claim")
 	case status != nil && status != "active":
 		return fmt.Errorf("the session is %v", status)
@@ -210,7 +212,7 @@ func (v *verifier) emailOf(ctx context.Context, userID string) (string, error) {
 	}
 	for _, address := range u.EmailAddresses {
 		if address != nil && address.ID == *u.PrimaryEmailAddressID {
-			return plausibleEmail(address.EmailAddress), nil
+			return account.PlausibleEmail(address.EmailAddress), nil
 		}
 	}
 	return "", nil
@@ -232,28 +234,4 @@ func compact(token string) error {
 		}
 	}
 	return nil
-}
-
-// printable tells whether a user id is sound: not empty, ASCII without control characters.
-func printable(id string) bool {
-	const most = 255
-	if id == "" || len(id) > most {
-		return false
-	}
-	for _, c := range []byte(id) {
-		if c < 0x20 || c > 0x7e {
-			return false
-		}
-	}
-	return true
-}
-
-// plausibleEmail gives "" for what is no address.
-func plausibleEmail(s string) string {
-	const most = 254 // RFC 5321
-	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at == len(s)-1 || len(s) > most || !printable(s) {
-		return ""
-	}
-	return s
 }

@@ -99,6 +99,8 @@ type Deps struct {
 	// Files makes the handler of GET /files/…; optional, for storage that serves its own URLs. It may
 	// give nil.
 	Files func(fail FailFunc) http.Handler
+	// Providers takes in webhooks; optional.
+	Providers Providers
 	// Ready checks everything that requests need; its faults are the answer of GET /readyz.
 	Ready func(ctx context.Context) error
 	// Drain is closed when the shutdown begins: no new jobs, not ready, no connection is kept for a next request. Optional.
@@ -197,6 +199,10 @@ func (s *server) routes() *chi.Mux {
 		}
 	}
 	stored.Method(http.MethodGet, "/files/*", files)
+
+	for _, p := range []account.Provider{account.Clerk, account.LemonSqueezy} {
+		r.Post("/webhooks/"+string(p), s.receiveEvent(p))
+	}
 
 	r.Group(func(r chi.Router) {
 		r.Use(s.authenticate) // here, since generated code binds parameters before its own middlewares run

@@ -95,7 +95,8 @@ func newWorld(t *testing.T, changes ...func(*httpapi.Deps)) *world {
 		t.Fatal(err)
 	}
 	w.store = postgres.New(postgres.Config{
-		Pool: w.pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended, Logger: logger,
+		Pool: w.pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended,
+		Erase: inserter.Erase, DeleteFiles: inserter.DeleteFiles, Logger: logger,
 	})
 	w.server = httptest.NewUnstartedServer(nil)
 	t.Cleanup(w.server.Close)

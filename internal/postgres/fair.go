@@ -26,18 +26,21 @@ func takeSlot(ctx context.Context, tx pgx.Tx, id account.ID, p plan.Plan, pages 
 	err = tx.QueryRow(ctx, `
 		UPDATE accounts SET active_jobs = active_jobs + 1, queue_finish = $3 + greatest(
 			CASE WHEN active_jobs > 0 THEN queue_finish END, (SELECT virtual_time FROM queue_clock))
-		WHERE id = $1 AND ($2::int IS NULL OR active_jobs < $2) RETURNING queue_finish - $3`,
+		WHERE id = $1 AND deleted_at IS NULL AND ($2::int IS NULL OR active_jobs < $2) RETURNING queue_finish - $3`,
 		id, p.MaxConcurrentJobs, float64(pages+jobCost)).Scan(&start)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return start, err
 	}
 	var active int
-	err = tx.QueryRow(ctx, `SELECT active_jobs FROM accounts WHERE id = $1`, id).Scan(&active)
-	if errors.Is(err, pgx.ErrNoRows) {
+	var deleted bool
+	err = tx.QueryRow(ctx, `SELECT active_jobs, deleted_at IS NOT NULL FROM accounts WHERE id = $1`, id).Scan(&active, &deleted)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return 0, errAccountNotFound()
-	}
-	if err != nil {
+	case err != nil:
 		return 0, err
+	case deleted: // while the file was uploaded
+		return 0, errAccountDeleted()
 	}
 	// A job may have ended since the refusal; the sentence must still make sense.
 	limit := *p.MaxConcurrentJobs

@@ -126,19 +126,24 @@ func (s *Store) DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) (e
 			return err
 		}
 		if r.Status.Active() {
-			if err := releaseSlot(ctx, tx, acct); err != nil {
-				return err
-			}
-			if err := r.reservation().refund(ctx, tx, s.now()); err != nil {
-				return err
-			}
-			if err := s.cancel(ctx, tx, r.riverID); err != nil {
+			if err := s.takeBack(ctx, tx, r); err != nil {
 				return err
 			}
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM jobs WHERE id = $1`, id)
 		return err
 	})
+}
+
+// takeBack gives the slot and the pages of an active job that is being deleted back, and takes its work off the queue.
+func (s *Store) takeBack(ctx context.Context, tx pgx.Tx, r record) error {
+	if err := releaseSlot(ctx, tx, r.Account); err != nil {
+		return err
+	}
+	if err := r.reservation().refund(ctx, tx, s.now()); err != nil {
+		return err
+	}
+	return s.cancel(ctx, tx, r.riverID)
 }
 
 // ExpiredJobs finds up to limit ended jobs whose files are due for deletion, longest overdue first.

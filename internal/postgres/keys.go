@@ -39,12 +39,15 @@ func (s *Store) CreateKey(ctx context.Context, id account.ID, name string, secre
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		// The lock on the account makes creations of one account queue up behind each other.
 		var tier plan.Tier
-		err := tx.QueryRow(ctx, `SELECT tier FROM accounts WHERE id = $1 FOR NO KEY UPDATE`, id).Scan(&tier)
-		if errors.Is(err, pgx.ErrNoRows) {
+		var deleted bool
+		err := tx.QueryRow(ctx, `SELECT `+effectiveTier+`, a.deleted_at IS NOT NULL FROM accounts a WHERE id = $1 FOR NO KEY UPDATE`, id).Scan(&tier, &deleted)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
 			return errAccountNotFound()
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case deleted:
+			return errAccountDeleted()
 		}
 		var active int
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM api_keys WHERE account_id = $1 AND is_active`, id).Scan(&active); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/job"
 )
 
@@ -18,7 +19,7 @@ import (
 const DefaultRetention = 720 * time.Hour
 
 // Config is what a Store needs. Pool is required; Enqueue and Cancel are as soon as jobs are submitted
-// or deleted.
+// or deleted, Erase and DeleteFiles as soon as accounts are deleted.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Enqueue adds the work of a job to the queue within tx and returns the queue's id of it. Work is begun in the order of
@@ -26,6 +27,10 @@ type Config struct {
 	Enqueue func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error)
 	// Cancel takes the work back within tx; a running worker is told once tx commits.
 	Cancel func(ctx context.Context, tx pgx.Tx, riverID int64) error
+	// Erase adds the removal of what belongs to a deleted account to the queue within tx: EraseAccount until it is done.
+	Erase func(ctx context.Context, tx pgx.Tx, id account.ID) error
+	// DeleteFiles adds the removal of the files of jobs, which are gone once tx commits.
+	DeleteFiles func(ctx context.Context, tx pgx.Tx, jobs []uuid.UUID) error
 	// Ended, when set, runs in every transaction that makes a job done or failed. It adds the job's webhook to the queue, if
 	// it has one, and tells what it added. A redelivery calls it again.
 	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
@@ -37,23 +42,34 @@ type Config struct {
 
 // Store is the service's memory. Safe for concurrent use.
 type Store struct {
-	pool      *pgxpool.Pool
-	enqueue   func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (int64, error)
-	cancel    func(ctx context.Context, tx pgx.Tx, riverID int64) error
-	ended     func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
-	clock     func() time.Time
-	retention time.Duration
-	watchers  *watchers
+	pool        *pgxpool.Pool
+	enqueue     func(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (int64, error)
+	cancel      func(ctx context.Context, tx pgx.Tx, riverID int64) error
+	erase       func(ctx context.Context, tx pgx.Tx, id account.ID) error
+	deleteFiles func(ctx context.Context, tx pgx.Tx, jobs []uuid.UUID) error
+	ended       func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
+	clock       func() time.Time
+	retention   time.Duration
+	watchers    *watchers
 }
 
 // New makes a store on a migrated database.
 func New(c Config) *Store {
-	s := &Store{pool: c.Pool, enqueue: c.Enqueue, cancel: c.Cancel, ended: c.Ended, clock: c.Now, retention: c.Retention}
+	s := &Store{
+		pool: c.Pool, enqueue: c.Enqueue, cancel: c.Cancel, erase: c.Erase, deleteFiles: c.DeleteFiles, ended: c.Ended,
+		clock: c.Now, retention: c.Retention,
+	}
 	if s.enqueue == nil {
 		s.enqueue = func(context.Context, pgx.Tx, uuid.UUID, time.Time) (int64, error) { return 0, errNoQueue }
 	}
 	if s.cancel == nil {
 		s.cancel = func(context.Context, pgx.Tx, int64) error { return errNoQueue }
+	}
+	if s.erase == nil {
+		s.erase = func(context.Context, pgx.Tx, account.ID) error { return errNoQueue }
+	}
+	if s.deleteFiles == nil {
+		s.deleteFiles = func(context.Context, pgx.Tx, []uuid.UUID) error { return errNoQueue }
 	}
 	if s.ended == nil {
 		s.ended = func(context.Context, pgx.Tx, job.Job) (job.Announcement, error) { return job.Announcement{}, nil }

@@ -56,6 +56,10 @@ type Store interface {
 	LogAttempt(ctx context.Context, event string, a job.Attempt) error
 	// PurgeDeliveries forgets deliveries that are too old to be shown.
 	PurgeDeliveries(ctx context.Context) (purged int64, err error)
+	// PurgeProviderEvents forgets events of providers that are not repeated any more.
+	PurgeProviderEvents(ctx context.Context) (purged int64, err error)
+	// EraseAccount does one step of removing what belongs to a deleted account.
+	EraseAccount(ctx context.Context, id account.ID) (done bool, err error)
 }
 
 // Engine converts.
@@ -155,6 +159,8 @@ func New(c Config) (*Queue, error) {
 		river.AddWorkerSafely(workers, newDeliverer(q)),
 		river.AddWorkerSafely(workers, &expirer{q: q}),
 		river.AddWorkerSafely(workers, &orphanSweeper{q: q}),
+		river.AddWorkerSafely(workers, &eraser{q: q}),
+		river.AddWorkerSafely(workers, &fileDeleter{q: q}),
 	} {
 		if err != nil {
 			return nil, fmt.Errorf("queue: %w", err)
@@ -173,6 +179,7 @@ func New(c Config) (*Queue, error) {
 			suspectQueue:     {MaxWorkers: 1, FetchPollInterval: otherPoll},
 			webhookQueue:     {MaxWorkers: webhookWorkers, FetchPollInterval: otherPoll},
 			maintenanceQueue: {MaxWorkers: 1, FetchPollInterval: otherPoll},
+			erasureQueue:     {MaxWorkers: erasureWorkers, FetchPollInterval: otherPoll},
 		},
 		Middleware:           []rivertype.Middleware{working.middleware()},
 		JobTimeout:           timeout,

@@ -99,7 +99,7 @@ func newStore(t testing.TB, pool *pgxpool.Pool) *postgres.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return postgres.New(postgres.Config{Pool: pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended, Logger: slog.New(slog.DiscardHandler)})
+	return postgres.New(postgres.Config{Pool: pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended, Erase: inserter.Erase, DeleteFiles: inserter.DeleteFiles, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // config is a queue's configuration around e.

@@ -61,6 +61,9 @@ func (q *Queue) Expire(ctx context.Context) error {
 	if _, err := q.c.Store.PurgeDeliveries(ctx); err != nil {
 		return err
 	}
+	if _, err := q.c.Store.PurgeProviderEvents(ctx); err != nil {
+		return err
+	}
 	for {
 		ids, err := q.c.Store.ExpiredJobs(ctx, sweepBatch)
 		if err != nil {
