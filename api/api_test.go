@@ -57,7 +57,7 @@ func TestGeneratedCode_is_up_to_date(t *testing.T) {
 
 // notAnswers has the codes of faults that no HTTP request can meet.
 var notAnswers = []string{
-	"email_taken", "invalid_email", "unknown_tier", // of the command line's user commands
+	"email_taken", "invalid_email", "unknown_tier", "subscription_not_found", // of the command line's user commands
 	"pdf_output_failed", // of conversions: the job says it
 }
 

@@ -83,9 +83,8 @@ const variablesHelp = `Environment variables:
   CLERK_ISSUER              the one issuer to accept. Empty: any of Clerk's
   CLERK_WEBHOOK_SECRET      signing secret (whsec_…) of the webhook at Clerk that tells of new, changed
                             and deleted users. Empty: not received
-  LEMONSQUEEZY_WEBHOOK_SECRET
-                            signing secret, 16 to 40 characters, of the webhook at Lemon Squeezy that
-                            tells of subscriptions. Empty: not received
+  LEMONSQUEEZY_WEBHOOK_SECRET  signing secret, 16 to 40 characters, of the webhook at Lemon Squeezy
+                            that tells of subscriptions. Empty: not received
   LEMONSQUEEZY_VARIANTS     which plan each product variant gives, 12345=pro,67890=business
   LEMONSQUEEZY_TEST_MODE    true: take the events of Lemon Squeezy's test mode, and only those (false)
   CORS_ALLOWED_ORIGINS      origins of browser front ends, separated by commas
@@ -140,9 +139,6 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	if c.EngineCacheDir == "" {
 		c.EngineCacheDir = filepath.Join(c.DataDir, "cache")
 	}
-	if c.variants, err = c.parseVariants(); err != nil {
-		return config{}, fmt.Errorf("LEMONSQUEEZY_VARIANTS: %w", err)
-	}
 	for _, check := range c.checks() {
 		if err := check.err; err != nil {
 			return config{}, fmt.Errorf("%s: %w", check.variable, err)
@@ -150,6 +146,9 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	}
 	if c.webhookNetworks, err = webhook.ParseNetworks(c.WebhookAllowNetworks); err != nil {
 		return config{}, fmt.Errorf("WEBHOOK_ALLOW_NETWORKS: %w", err)
+	}
+	if c.variants, err = c.parseVariants(); err != nil {
+		return config{}, fmt.Errorf("LEMONSQUEEZY_VARIANTS: %w", err)
 	}
 	if c.plans, err = loadPlans(c.PlansFile); err != nil {
 		return config{}, fmt.Errorf("PLANS_FILE: %w", err)
@@ -170,6 +169,8 @@ func (c config) checks() []check {
 		{"PUBLIC_URL", checkURL(c.PublicURL)},
 		{"CLERK_ISSUER", checkURL(c.ClerkIssuer)},
 		{"CLERK_AUTHORIZED_PARTIES", checkOrigins(c.ClerkAuthorizedParties)},
+		{"CLERK_WEBHOOK_SECRET", provider.CheckClerkSecret(c.ClerkWebhookSecret)},
+		{"LEMONSQUEEZY_WEBHOOK_SECRET", provider.CheckLemonSqueezySecret(c.LemonSqueezySecret)},
 		{"CORS_ALLOWED_ORIGINS", checkOrigins(c.CORSAllowedOrigins)},
 		{"URL_SIGNING_KEY", checkSigningKeys(c.URLSigningKeys)},
 		{"RETENTION", must(c.Retention >= time.Second, "must be at least one second, not %v", c.Retention)},

@@ -29,11 +29,12 @@ type lemonSqueezy struct {
 	testMode bool
 }
 
-func newLemonSqueezy(secret string, variants map[int64]plan.Tier, testMode bool) (*lemonSqueezy, error) {
-	if len(secret) < minLemonSqueezySecret || len(secret) > maxLemonSqueezySecret {
-		return nil, fmt.Errorf("must have %d to %d characters", minLemonSqueezySecret, maxLemonSqueezySecret)
+// CheckLemonSqueezySecret refuses what is too short or too long; "" is fine.
+func CheckLemonSqueezySecret(secret string) error {
+	if secret != "" && (len(secret) < minLemonSqueezySecret || len(secret) > maxLemonSqueezySecret) {
+		return fmt.Errorf("must have %d to %d characters", minLemonSqueezySecret, maxLemonSqueezySecret)
 	}
-	return &lemonSqueezy{[]byte(secret), variants, testMode}, nil
+	return nil
 }
 
 // verify checks X-Signature, the HMAC-SHA256 of the body in hexadecimal.

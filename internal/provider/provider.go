@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/fault"
@@ -75,19 +76,21 @@ func New(c Config) (*Receiver, error) {
 	if r.logger == nil {
 		r.logger = slog.Default()
 	}
+	if err := CheckClerkSecret(c.ClerkSecret); err != nil {
+		return nil, fmt.Errorf("CLERK_WEBHOOK_SECRET: %w", err)
+	}
+	if err := CheckLemonSqueezySecret(c.LemonSqueezySecret); err != nil {
+		return nil, fmt.Errorf("LEMONSQUEEZY_WEBHOOK_SECRET: %w", err)
+	}
 	if c.ClerkSecret != "" {
-		p, err := newClerk(c.ClerkSecret)
+		verifier, err := standardwebhooks.NewWebhook(c.ClerkSecret)
 		if err != nil {
 			return nil, fmt.Errorf("CLERK_WEBHOOK_SECRET: %w", err)
 		}
-		r.providers[account.Clerk] = p
+		r.providers[account.Clerk] = &clerk{verifier}
 	}
 	if c.LemonSqueezySecret != "" {
-		p, err := newLemonSqueezy(c.LemonSqueezySecret, c.Variants, c.TestMode)
-		if err != nil {
-			return nil, fmt.Errorf("LEMONSQUEEZY_WEBHOOK_SECRET: %w", err)
-		}
-		r.providers[account.LemonSqueezy] = p
+		r.providers[account.LemonSqueezy] = &lemonSqueezy{[]byte(c.LemonSqueezySecret), c.Variants, c.TestMode}
 	}
 	if c.Registry != nil {
 		if err := c.Registry.Register(r.events); err != nil {
