@@ -46,18 +46,6 @@ func TestConfig(t *testing.T) {
 			},
 			"LEMONSQUEEZY_VARIANTS":  {"pro", "12345", "12345=gold", "x=pro", "0=pro", "12345=pro,12345=free"},
 			"LEMONSQUEEZY_TEST_MODE": {"perhaps"},
-			"CORS_ALLOWED_ORIGINS":   {"https://a.example,https://b.example/path"},
-			"URL_SIGNING_KEY":        {"short"},
-			"PLANS_FILE":             {"/no/such/file", write(t, "plans.json", []byte(`{"gold": {}}`))},
-			"RETENTION":              {"30", "-1h", "1ms"},
-			"MAX_UPLOAD_BYTES":       {"1MB", "-1"},
-			"MAX_QUEUED_JOBS":        {"many", "-1"},
-			"WORKERS":                {"two", "-1", "100000"},
-			"JOB_TIMEOUT":            {"10", "0s"},
-			"SHUTDOWN_GRACE":         {"0s"},
-			"WEBHOOK_ALLOW_PRIVATE":  {"perhaps"},
-			"LOG_LEVEL":              {"loud"},
-			"LOG_FORMAT":             {"xml"},
 		} {
 			for _, value := range values {
 				o := ragify(t, environ(t, t.TempDir(), name+"="+value), "serve")
