@@ -520,7 +520,9 @@ func (noEngine) Convert(ctx context.Context, _ engine.Request, _ func(done, tota
 // noWebhooks is for tests in which none are sent.
 type noWebhooks struct{}
 
-func (noWebhooks) Send(context.Context, webhook.Event) error { return nil }
+func (noWebhooks) Send(context.Context, webhook.Event) (webhook.Result, error) {
+	return webhook.Result{}, nil
+}
 
 // await waits until a query gives true.
 func (w *world) await(sql string, args ...any) {
