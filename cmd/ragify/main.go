@@ -130,7 +130,7 @@ The service is configured by environment variables: "ragify serve --help" lists 
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	cmd.AddCommand(a.serveCommand(), a.workCommand(), a.migrateCommand(), a.userCommand(), a.keyCommand(),
-		a.parseCommand(), a.demoCommand(), a.healthCommand(), a.engineCommand(), a.versionCommand())
+		a.parseCommand(), a.demoCommand(), a.healthCommand(), a.doctorCommand(), a.engineCommand(), a.versionCommand())
 	a.noteBegin(cmd)
 	return cmd
 }

@@ -54,6 +54,9 @@ func Find(ctx context.Context) (*Program, error) {
 	return p, nil
 }
 
+// Languages are those that have a model here. The caller must not change them.
+func (p *Program) Languages() []string { return p.languages }
+
 // Split tells apart which of the wanted languages have a model here. The order stays: the first language is the one
 // that Tesseract expects most of the text to be in.
 func (p *Program) Split(wanted []string) (present, missing []string) {

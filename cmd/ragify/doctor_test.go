@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+)
+
+// findingsOf runs the doctor.
+func findingsOf(t *testing.T, env []string) (code int, byCheck map[string][]finding) {
+	t.Helper()
+	o := ragify(t, env, "doctor", "--json")
+	var all []finding
+	if err := json.Unmarshal([]byte(o.stdout), &all); err != nil {
+		t.Fatalf("%v in %+v", err, o)
+	}
+	byCheck = make(map[string][]finding)
+	for _, f := range all {
+		byCheck[f.Check] = append(byCheck[f.Check], f)
+	}
+	return o.code, byCheck
+}
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	t.Run("beside a running service", func(t *testing.T) {
+		t.Parallel()
+		const secret = "a-very-secret-signing-key"
+		env := environ(t, dataDir(t), "PUBLIC_URL=https://pdf.example.com", "URL_SIGNING_KEY="+secret)
+		server := start(t, env, "serve")
+		code, found := findingsOf(t, env)
+		for _, check := range []string{"configuration", "public URL", "signing key", "postgres", "schema", "queue", "clocks", "bucket", "clerk", "engine"} {
+			if len(found[check]) == 0 {
+				t.Errorf("%s was not looked at", check)
+			}
+			for _, f := range found[check] {
+				if f.State != stateOK || f.Advice != "" {
+					t.Errorf("%+v", f)
+				}
+			}
+		}
+		if code != exitOK {
+			t.Errorf("exit status %d", code)
+		}
+		o := ragifyOK(t, env, "doctor")
+		if !strings.Contains(o, "ok       postgres") || strings.ContainsAny(o, "\x1b") || strings.Contains(o, secret) {
+			t.Errorf("for a person:\n%s", o)
+		}
+		server.terminate()
+	})
+	t.Run("what is broken gets its advice", func(t *testing.T) {
+		t.Parallel()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		nobody := l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for check, c := range map[string]struct{ setting, message, advice string }{
+			"configuration": {"WORKERS=many", "WORKERS: ", "--help"},
+			"postgres":      {"DATABASE_URL=postgres://u:hunter22@" + nobody + "/db", "DATABASE_URL: ", "Postgres runs"},
+			"bucket":        {"BLOB_URL=s3://none?region=us-east-1&use_path_style=true&endpoint=http://" + nobody, "", "AWS_"},
+			"clerk":         {"CLERK_JWT_KEY=nonsense", "PEM", "dashboard"},
+			"engine":        {"ENGINE_CACHE_DIR=/tmp", "", "private"},
+		} {
+			env := environ(t, dataDir(t), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=hunter22", c.setting)
+			code, found := findingsOf(t, env)
+			good := false
+			for _, f := range found[check] {
+				good = good || f.State == stateProblem && strings.Contains(f.Message, c.message) && strings.Contains(f.Advice, c.advice)
+				if strings.Contains(f.Message, "hunter22") {
+					t.Errorf("a secret is shown: %s", f.Message)
+				}
+			}
+			if code != exitFailure || !good {
+				t.Errorf("%s: exit status %d, %+v", c.setting, code, found[check])
+			}
+		}
+	})
+}
