@@ -286,7 +286,7 @@ func (s *service) newQueue(db *database, p parts) (*queue.Queue, error) {
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
 		Webhooks: webhooks,
 		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
-		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log,
+		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log, Registry: s.registry,
 	})
 	if err == nil && s.config.Workers > 0 {
 		s.parts = append(s.parts, health.Part{Name: "queue", Check: q.Check})

@@ -21,6 +21,10 @@ import (
 // a job, and the removal of a refused upload.
 const commitTimeout = 30 * time.Second
 
+// storeTimeout is how long an upload may take to the storage. With commitTimeout it stays below the age at
+// which the queue takes a file without a job for an orphan, an hour.
+const storeTimeout = 30 * time.Minute
+
 // createJob is POST /jobs. It refuses in the order of what a refusal costs: what the request's header
 // tells, what the form tells, what the engine tells, what the database tells.
 func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
@@ -222,6 +226,8 @@ func (s *server) store(ctx context.Context, id uuid.UUID, path string) error {
 		return errDisk(err)
 	}
 	defer file.Close()
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	return s.Blobs.Put(ctx, job.SourceKey(id), "application/pdf", file)
 }
 

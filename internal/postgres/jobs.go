@@ -146,13 +146,14 @@ func (s *Store) takeBack(ctx context.Context, tx pgx.Tx, r record) error {
 	return s.cancel(ctx, tx, r.riverID)
 }
 
-// ExpiredJobs finds up to limit ended jobs whose files are due for deletion, longest overdue first.
-func (s *Store) ExpiredJobs(ctx context.Context, limit int) (_ []uuid.UUID, err error) {
+// ExpiredJobs finds up to limit ended jobs whose files are due for deletion, longest overdue first, those
+// of skip left out.
+func (s *Store) ExpiredJobs(ctx context.Context, limit int, skip ...uuid.UUID) (_ []uuid.UUID, err error) {
 	defer op(&err, "postgres.ExpiredJobs")
 	rows, err := s.pool.Query(ctx, `
 		SELECT id FROM jobs
-		WHERE files_deleted_at IS NULL AND status IN ('done', 'failed') AND expires_at <= $1
-		ORDER BY expires_at LIMIT $2`, s.now(), limit)
+		WHERE files_deleted_at IS NULL AND status IN ('done', 'failed') AND expires_at <= $1 AND id <> ALL (coalesce($3::uuid[], '{}'))
+		ORDER BY expires_at LIMIT $2`, s.now(), limit, skip)
 	if err != nil {
 		return nil, err
 	}
@@ -181,9 +182,20 @@ func (s *Store) Orphans(ctx context.Context, ids []uuid.UUID) (_ []uuid.UUID, er
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
+// purgeBatch is how many records are deleted at once, so that no transaction holds its locks for long.
+const purgeBatch = 5000
+
 // PurgeIdempotencyKeys forgets the keys that may be used anew, and returns their number.
 func (s *Store) PurgeIdempotencyKeys(ctx context.Context) (purged int64, err error) {
 	defer op(&err, "postgres.PurgeIdempotencyKeys")
-	tag, err := s.pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE expires_at <= $1`, s.now())
-	return tag.RowsAffected(), err
+	for {
+		// A key that is taken anew meanwhile is locked, and stays.
+		tag, err := s.pool.Exec(ctx, `
+			DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+				SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, s.now(), purgeBatch)
+		purged += tag.RowsAffected()
+		if err != nil || tag.RowsAffected() < purgeBatch {
+			return purged, err
+		}
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
@@ -42,8 +43,8 @@ type Store interface {
 	Job(ctx context.Context, acct account.ID, id uuid.UUID) (job.Job, error)
 	// Reconcile ends jobs whose work is lost or given up.
 	Reconcile(ctx context.Context) (ended int, err error)
-	// ExpiredJobs finds jobs whose files are due for deletion.
-	ExpiredJobs(ctx context.Context, limit int) ([]uuid.UUID, error)
+	// ExpiredJobs finds jobs whose files are due for deletion, those of skip left out.
+	ExpiredJobs(ctx context.Context, limit int, skip ...uuid.UUID) ([]uuid.UUID, error)
 	// MarkExpired notes that a job's files are deleted.
 	MarkExpired(ctx context.Context, id uuid.UUID) error
 	// Orphans tells which ids own no files any more.
@@ -77,8 +78,11 @@ type Blobs interface {
 	Put(ctx context.Context, key, mediaType string, r io.Reader) error
 	// DeletePrefix removes all objects whose keys start with prefix; none is fine.
 	DeletePrefix(ctx context.Context, prefix string) error
-	// List calls fn for all objects whose keys start with prefix, until it returns an error.
+	// List calls fn for all objects whose keys start with prefix, a folder's one after the other, until it
+	// returns an error.
 	List(ctx context.Context, prefix string, fn func(key string, modified time.Time) error) error
+	// RemoveUnfinished removes what was begun to be stored under prefix before the given time, and never ended.
+	RemoveUnfinished(ctx context.Context, prefix string, before time.Time) (removed int, err error)
 }
 
 // Webhooks delivers events; webhook.Sender does.
@@ -106,8 +110,9 @@ type Config struct {
 	// OutagePatience is how long a worker waits for files, database or disk to come back before it puts a
 	// conversion back into the queue; default 30 seconds.
 	OutagePatience time.Duration
-	Now            func() time.Time // default time.Now; for deciding what an orphan is
-	Logger         *slog.Logger     // default slog.Default()
+	Now            func() time.Time      // default time.Now; for deciding what an orphan is
+	Logger         *slog.Logger          // default slog.Default()
+	Registry       prometheus.Registerer // takes the metrics of periodic work; nil: nobody does
 }
 
 const (
@@ -136,7 +141,11 @@ type Queue struct {
 	client   *river.Client[pgx.Tx] // nil when there is nothing to work
 	sentinel *sentinel
 
-	ended atomic.Pointer[<-chan struct{}] // closed when the client has stopped; nil before Start
+	ended  atomic.Pointer[<-chan struct{}] // closed when the client has stopped; nil before Start
+	sweeps *sweepMetrics
+
+	expiring  sync.Mutex  // held by a round of expiry
+	postponed []uuid.UUID // jobs whose files resisted deletion: the next round goes on behind them
 
 	mu      sync.Mutex
 	started bool
@@ -147,6 +156,10 @@ type Queue struct {
 func New(c Config) (*Queue, error) {
 	q := &Queue{c: withDefaults(c)}
 	q.logger = q.c.Logger.With("component", "queue")
+	var err error
+	if q.sweeps, err = newSweepMetrics(c.Registry); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
 	if c.Workers == 0 {
 		return q, nil
 	}
@@ -178,7 +191,7 @@ func New(c Config) (*Queue, error) {
 			convertQueue:     {MaxWorkers: q.c.Workers, FetchPollInterval: convertPoll},
 			suspectQueue:     {MaxWorkers: 1, FetchPollInterval: otherPoll},
 			webhookQueue:     {MaxWorkers: webhookWorkers, FetchPollInterval: otherPoll},
-			maintenanceQueue: {MaxWorkers: 1, FetchPollInterval: otherPoll},
+			maintenanceQueue: {MaxWorkers: maintenanceWorkers, FetchPollInterval: otherPoll},
 			erasureQueue:     {MaxWorkers: erasureWorkers, FetchPollInterval: otherPoll},
 		},
 		Middleware:           []rivertype.Middleware{working.middleware()},

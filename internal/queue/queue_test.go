@@ -268,6 +268,8 @@ func (noBlobs) Put(context.Context, string, string, io.Reader) error { return ni
 
 func (noBlobs) DeletePrefix(context.Context, string) error { return nil }
 
+func (noBlobs) RemoveUnfinished(context.Context, string, time.Time) (int, error) { return 0, nil }
+
 func (noBlobs) List(context.Context, string, func(key string, mod time.Time) error) error { return nil }
 
 // noWebhooks delivers nothing.

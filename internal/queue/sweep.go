@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
@@ -16,11 +16,23 @@ import (
 )
 
 const (
-	// orphanAge is how old an object without a job must be to be taken for an orphan: an upload is
-	// stored before its job is written.
+	// orphanAge is how old an object without a job must be to be taken for an orphan: an upload is stored
+	// before its job is written. It is more than the API allows for both (httpapi, storeTimeout), counted
+	// from the upload's beginning, which is what S3 dates an object of several parts by.
 	orphanAge = time.Hour
+	// unfinishedAge is how old a half-stored object must be to be taken for a killed process's.
+	unfinishedAge = 24 * time.Hour
 	// sweepBatch is how many jobs are asked about at once.
 	sweepBatch = 500
+	// sweepFailures is how many jobs in a row may resist before a round is given up: the storage is away.
+	sweepFailures = 10
+	// maxPostponed bounds the jobs that a process remembers as resisting, 16 bytes each.
+	maxPostponed = 10_000
+	// orphanUnique keeps processes that start one after the other from listing the bucket again and again.
+	orphanUnique = time.Hour
+	// maintenanceWorkers is as many as there are kinds of periodic work, of each of which one runs at most:
+	// a long listing must not keep expired files from going.
+	maintenanceWorkers = 2
 )
 
 // maintenance is how River treats periodic work: never two of a kind at once, and no retries, for the
@@ -32,6 +44,75 @@ func maintenance() river.InsertOpts {
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
 		}},
 	}
+}
+
+// sweepMetrics shows that the periodic work is done, and what it did. Any process may do a round, so the
+// last success of all is the maximum over them.
+type sweepMetrics struct {
+	seconds *prometheus.HistogramVec
+	success *prometheus.GaugeVec
+	removed *prometheus.CounterVec
+}
+
+func newSweepMetrics(registry prometheus.Registerer) (*sweepMetrics, error) {
+	m := &sweepMetrics{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ragify_queue_sweep_duration_seconds", Help: "Time that a round of periodic clean-up took.",
+			Buckets: []float64{.01, .1, 1, 10, 60, 600, 3600, 21600},
+		}, []string{"sweep", "outcome"}),
+		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ragify_queue_sweep_last_success_timestamp_seconds", Help: "When this process last did a round of periodic clean-up without a failure.",
+		}, []string{"sweep"}),
+		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ragify_queue_sweep_removed_total", Help: "What periodic clean-up removed: the files of so many jobs, or records.",
+		}, []string{"what"}),
+	}
+	if registry == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.seconds, m.success, m.removed} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// step is a part of a round. It goes on where an earlier round broke off, does no harm when two do it at
+// once, and says how much it removed also when it failed.
+type step struct {
+	what string // label of the metrics, name in the log
+	do   func(context.Context) (removed int, err error)
+}
+
+// round does all steps of a sweep, whatever becomes of the others, and says in one line what it removed.
+// Failures are returned: River's error handler logs them.
+func (q *Queue) round(ctx context.Context, sweep string, steps ...step) error {
+	began := time.Now()
+	var failures []error
+	var removed []any
+	for _, s := range steps {
+		n, err := s.do(ctx)
+		q.sweeps.removed.WithLabelValues(s.what).Add(float64(n))
+		if n > 0 {
+			removed = append(removed, s.what, n)
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", s.what, err))
+		}
+	}
+	took := time.Since(began)
+	if len(removed) > 0 {
+		q.logger.InfoContext(ctx, "cleaned up", append(removed, "sweep", sweep, "took", took)...)
+	}
+	outcome := "ok"
+	if len(failures) > 0 {
+		outcome = "failed"
+	} else {
+		q.sweeps.success.WithLabelValues(sweep).SetToCurrentTime()
+	}
+	q.sweeps.seconds.WithLabelValues(sweep, outcome).Observe(took.Seconds())
+	return errors.Join(failures...)
 }
 
 // expireArgs is one round of forgetting what has expired.
@@ -52,34 +133,59 @@ type expirer struct {
 // Work does one round.
 func (e *expirer) Work(ctx context.Context, _ *river.Job[expireArgs]) error { return e.q.Expire(ctx) }
 
-// Expire deletes the files of jobs whose retention is over and forgets idempotency keys that may be
-// used anew. One elected process does this by itself every ten minutes.
+// Expire deletes the files of jobs whose retention is over and forgets what else is too old: idempotency
+// keys, deliveries of webhooks, events of providers. One elected process has this done every minute, or as
+// often as RETENTION if that is less.
 func (q *Queue) Expire(ctx context.Context) error {
-	if _, err := q.c.Store.PurgeIdempotencyKeys(ctx); err != nil {
-		return err
+	return q.round(ctx, "expire",
+		step{"idempotency_keys", records(q.c.Store.PurgeIdempotencyKeys)},
+		step{"deliveries", records(q.c.Store.PurgeDeliveries)},
+		step{"provider_events", records(q.c.Store.PurgeProviderEvents)},
+		step{"expired_jobs", q.expireFiles})
+}
+
+// records fits a purge of records into a step.
+func records(purge func(context.Context) (int64, error)) func(context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) {
+		n, err := purge(ctx)
+		return int(n), err
 	}
-	if _, err := q.c.Store.PurgeDeliveries(ctx); err != nil {
-		return err
-	}
-	if _, err := q.c.Store.PurgeProviderEvents(ctx); err != nil {
-		return err
-	}
-	for {
-		ids, err := q.c.Store.ExpiredJobs(ctx, sweepBatch)
+}
+
+// expireFiles deletes the files of all jobs that are due, longest overdue first. One that resists does not
+// hold up the others: it is left for another round. Where sweepFailures in a row resist, the round ends,
+// and the next one begins behind them.
+func (q *Queue) expireFiles(ctx context.Context) (removed int, err error) {
+	q.expiring.Lock() // of rounds in this process; those of others do no harm
+	defer q.expiring.Unlock()
+	var failures []error
+	for inARow := 0; ; {
+		ids, err := q.c.Store.ExpiredJobs(ctx, sweepBatch, q.postponed...)
 		if err != nil {
-			return err
+			return removed, errors.Join(append(failures, err)...)
 		}
-		var failed []error
 		for _, id := range ids {
 			// Files first: a round that dies in between is repeated by the next.
 			err := q.c.Blobs.DeletePrefix(ctx, job.Prefix(id))
 			if err == nil {
 				err = q.c.Store.MarkExpired(ctx, id)
 			}
-			failed = append(failed, err)
+			if err == nil {
+				removed++
+				inARow = 0
+				continue
+			}
+			failures = append(failures, fmt.Errorf("job %s: %w", id, err))
+			if q.postponed = append(q.postponed, id); len(q.postponed) > maxPostponed {
+				q.postponed = nil
+			}
+			if inARow++; inARow == sweepFailures || ctx.Err() != nil {
+				return removed, errors.Join(failures...)
+			}
 		}
-		if err := errors.Join(failed...); err != nil || len(ids) < sweepBatch {
-			return err
+		if len(ids) < sweepBatch {
+			q.postponed = nil // all have had their turn
+			return removed, errors.Join(failures...)
 		}
 	}
 }
@@ -91,7 +197,12 @@ type orphanArgs struct{}
 func (orphanArgs) Kind() string { return "sweep_orphans" }
 
 // InsertOpts says how River treats it.
-func (orphanArgs) InsertOpts() river.InsertOpts { return maintenance() }
+func (orphanArgs) InsertOpts() river.InsertOpts {
+	o := maintenance()
+	o.UniqueOpts.ByPeriod = orphanUnique
+	o.UniqueOpts.ByState = append(o.UniqueOpts.ByState, rivertype.JobStateCompleted)
+	return o
+}
 
 type orphanSweeper struct {
 	river.WorkerDefaults[orphanArgs]
@@ -108,50 +219,92 @@ func (o *orphanSweeper) Work(ctx context.Context, _ *river.Job[orphanArgs]) erro
 }
 
 // SweepOrphans deletes files under jobs/ that are older than an hour and whose job is unknown, or has
-// had its files deleted: refused uploads whose removal failed, results stored after a deletion. One
-// elected process does this by itself every six hours.
+// had its files deleted: refused uploads whose removal failed, results stored after a deletion. It also
+// removes what has been half-stored for a day. One elected process has this done every six hours.
+//
+// No file of a living job goes. A job's id is made anew for each upload, whose file is younger than
+// orphanAge until the job's row is committed; from then on, until its files are noted as deleted, the row
+// keeps whatever is stored under its prefix, and nothing undeletes a row or un-notes that.
 func (q *Queue) SweepOrphans(ctx context.Context) error {
-	candidates, err := q.oldPrefixes(ctx)
-	if err != nil {
-		return err
-	}
-	for batch := range slices.Chunk(candidates, sweepBatch) {
-		orphans, err := q.c.Store.Orphans(ctx, batch)
-		if err != nil {
-			return err
-		}
-		for _, id := range orphans {
-			if err := q.c.Blobs.DeletePrefix(ctx, job.Prefix(id)); err != nil {
-				return err
-			}
-			q.logger.InfoContext(ctx, "removed files without a job", "job", id)
-		}
-	}
-	return nil
+	root, _, _ := strings.Cut(job.Prefix(uuid.Nil), uuid.Nil.String())
+	return q.round(ctx, "orphans",
+		step{"orphaned_jobs", func(ctx context.Context) (int, error) { return q.sweepPrefixes(ctx, root) }},
+		step{"unfinished_objects", func(ctx context.Context) (int, error) {
+			return q.c.Blobs.RemoveUnfinished(ctx, root, q.c.Now().Add(-unfinishedAge))
+		}})
 }
 
-// oldPrefixes lists the jobs that have files, all of them older than orphanAge.
-func (q *Queue) oldPrefixes(ctx context.Context) (old []uuid.UUID, err error) {
+// sweepPrefixes goes once through everything stored under root. Files of a job come one after the other,
+// so that no more than one batch of jobs is remembered, however many there are.
+func (q *Queue) sweepPrefixes(ctx context.Context, root string) (removed int, err error) {
 	cutoff := q.c.Now().Add(-orphanAge)
-	onlyOld := make(map[uuid.UUID]bool)
-	root, _, _ := strings.Cut(job.Prefix(uuid.Nil), uuid.Nil.String())
+	var (
+		batch    []uuid.UUID // jobs whose files are all old
+		current  uuid.UUID
+		isOld    bool // all files of current seen so far
+		failures []error
+	)
+	leave := func() {
+		if isOld {
+			batch = append(batch, current)
+		}
+		isOld = false
+	}
+	flush := func() error {
+		n, err := q.removeOrphans(ctx, batch)
+		removed += n
+		batch = batch[:0]
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if len(failures) == sweepFailures {
+			return errors.New("given up")
+		}
+		return ctx.Err()
+	}
 	err = q.c.Blobs.List(ctx, root, func(key string, modified time.Time) error {
 		name, _, _ := strings.Cut(strings.TrimPrefix(key, root), "/")
 		id, err := uuid.Parse(name)
 		if err != nil || !strings.HasPrefix(key, job.Prefix(id)) {
 			return nil // not ours
 		}
-		was, seen := onlyOld[id]
-		onlyOld[id] = modified.Before(cutoff) && (was || !seen)
-		return nil
+		if id != current {
+			leave()
+			current, isOld = id, true
+		}
+		isOld = isOld && modified.Before(cutoff)
+		if len(batch) < sweepBatch {
+			return nil
+		}
+		return flush()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the files: %w", err)
+		return removed, errors.Join(append(failures, fmt.Errorf("list the files: %w", err))...)
 	}
-	for id, isOld := range onlyOld {
-		if isOld {
-			old = append(old, id)
+	leave()
+	if len(batch) > 0 {
+		_ = flush() // among failures
+	}
+	return removed, errors.Join(failures...)
+}
+
+// removeOrphans removes the files of those of ids that own none any more.
+func (q *Queue) removeOrphans(ctx context.Context, ids []uuid.UUID) (removed int, err error) {
+	orphans, err := q.c.Store.Orphans(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	for _, id := range orphans {
+		if err := q.c.Blobs.DeletePrefix(ctx, job.Prefix(id)); err != nil {
+			failures = append(failures, fmt.Errorf("job %s: %w", id, err))
+			if len(failures) == sweepFailures {
+				break
+			}
+			continue
 		}
+		removed++
+		q.logger.InfoContext(ctx, "removed files without a job", "job", id)
 	}
-	return old, nil
+	return removed, errors.Join(failures...)
 }

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/ragify/ragify/internal/engine"
@@ -183,5 +186,143 @@ func TestPeriodicWork(t *testing.T) {
 	b.awaitSQL(t, "the files are noted as deleted", `SELECT files_deleted_at IS NOT NULL FROM jobs`)
 	if keys := b.keys(t, j.ID); len(keys) != 0 {
 		t.Errorf("files left: %v", keys)
+	}
+}
+
+// stubborn refuses to delete some jobs' files.
+type stubborn struct {
+	queue.Blobs
+
+	prefixes map[string]bool
+}
+
+func (s stubborn) DeletePrefix(ctx context.Context, prefix string) error {
+	if s.prefixes[prefix] {
+		return errors.New("it resists")
+	}
+	return s.Blobs.DeletePrefix(ctx, prefix)
+}
+
+// However many jobs cannot be cleaned up, the others are, in this round or the next.
+func TestExpirePassesByWhatResists(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	refused := stubborn{b.blobs, make(map[string]bool)}
+	var last job.Job
+	for i := range 26 {
+		last = b.submit(t, nil)
+		if _, err := b.FinishJob(t.Context(), last.ID, job.Outcome{Status: job.Done}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.pool.Exec(t.Context(), `UPDATE jobs SET expires_at = now() - interval '1 hour' + $2 * interval '1 second' WHERE id = $1`, last.ID, i); err != nil {
+			t.Fatal(err)
+		}
+		refused.prefixes[job.Prefix(last.ID)] = i < 25
+	}
+	c := b.config(fakeEngine(convertAtOnce))
+	c.Blobs = refused
+	registry := prometheus.NewPedanticRegistry()
+	c.Registry = registry
+	q, err := queue.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // each gives up after ten in a row
+		if err := q.Expire(t.Context()); err == nil {
+			t.Error("failures were not reported")
+		}
+	}
+	if keys := b.keys(t, last.ID); len(keys) != 0 {
+		t.Errorf("the job behind 25 that resist keeps its files: %v", keys)
+	}
+	clear(refused.prefixes)
+	if err := q.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := b.ExpiredJobs(t.Context(), 100); err != nil || len(ids) != 0 {
+		t.Errorf("still due: %v, %v", ids, err)
+	}
+	want := `# HELP ragify_queue_sweep_removed_total What periodic clean-up removed: the files of so many jobs, or records.
+# TYPE ragify_queue_sweep_removed_total counter
+ragify_queue_sweep_removed_total{what="deliveries"} 0
+ragify_queue_sweep_removed_total{what="expired_jobs"} 26
+ragify_queue_sweep_removed_total{what="idempotency_keys"} 0
+ragify_queue_sweep_removed_total{what="provider_events"} 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "ragify_queue_sweep_removed_total"); err != nil {
+		t.Error(err)
+	}
+	if n, err := testutil.GatherAndCount(registry, "ragify_queue_sweep_last_success_timestamp_seconds"); err != nil || n != 1 {
+		t.Errorf("%d times of a last success, %v", n, err)
+	}
+}
+
+// hooked calls itself for every object that a listing shows, before the sweep sees it.
+type hooked struct {
+	queue.Blobs
+
+	seen func(key string)
+}
+
+func (h hooked) List(ctx context.Context, prefix string, fn func(string, time.Time) error) error {
+	return h.Blobs.List(ctx, prefix, func(key string, modified time.Time) error {
+		h.seen(key)
+		return fn(key, modified)
+	})
+}
+
+// A job that ends, with all files older than orphans need to be, while the sweep looks at them, keeps them.
+// Two sweeps at once do no harm, nor does one that is broken off.
+func TestSweepKeepsWhatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(t, nil)
+	orphan := uuid.New()
+	if err := b.blobs.Put(t.Context(), job.SourceKey(orphan), "text/plain", strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	c := b.config(fakeEngine(convertAtOnce))
+	c.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	finished := false
+	c.Blobs = hooked{b.blobs, func(key string) {
+		if finished || !strings.HasPrefix(key, job.Prefix(j.ID)) {
+			return
+		}
+		finished = true
+		if err := b.blobs.Put(t.Context(), job.Key(j.ID, "result.md"), "text/markdown", strings.NewReader("# x")); err != nil {
+			t.Error(err)
+		}
+		if _, err := b.FinishJob(t.Context(), j.ID, job.Outcome{Status: job.Done, Files: []job.File{{Format: "markdown", Name: "result.md"}}}, nil); err != nil {
+			t.Error(err)
+		}
+	}}
+	q, err := queue.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, stop := context.WithCancel(t.Context())
+	stop()
+	if err := q.SweepOrphans(broken); err == nil {
+		t.Error("a broken sweep reports no failure")
+	}
+	if err := q.SweepOrphans(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	others := make(chan error, 2)
+	for range 2 {
+		go func() { others <- q.SweepOrphans(t.Context()) }()
+	}
+	for range 2 {
+		if err := take(t, others, "a sweep's end"); err != nil {
+			t.Error(err)
+		}
+	}
+	keys := b.keys(t, j.ID)
+	slices.Sort(keys)
+	if !finished || !slices.Equal(keys, []string{"result.md", "source.pdf"}) {
+		t.Errorf("files of the job that ended meanwhile: %v", keys)
+	}
+	if keys := b.keys(t, orphan); len(keys) != 0 {
+		t.Errorf("files without a job: %v", keys)
 	}
 }
