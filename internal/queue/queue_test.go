@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,7 +206,7 @@ func (b *bench) awaitIdle(t *testing.T) {
 	b.awaitSQL(t, "no conversion is running", `SELECT NOT EXISTS (SELECT FROM river_job WHERE state = 'running' AND kind = 'convert')`)
 }
 
-// keys lists what is stored of a job.
+// keys lists what is stored of a job, in order.
 func (b *bench) keys(t *testing.T, id uuid.UUID) (keys []string) {
 	t.Helper()
 	err := b.blobs.List(t.Context(), job.Prefix(id), func(key string, _ time.Time) error {
@@ -215,6 +216,7 @@ func (b *bench) keys(t *testing.T, id uuid.UUID) (keys []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.Sort(keys)
 	return keys
 }
 
