@@ -241,6 +241,20 @@ func TestWebhooks(t *testing.T) {
 		}
 	})
 
+	t.Run("a receiver that asks for more time gets it", func(t *testing.T) {
+		u := u.in(t)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7200")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		t.Cleanup(server.Close)
+		d := u.delivered(u.submit(server.URL), waits(1))
+		next, err := time.Parse(time.RFC3339, *d.NextAttemptAt)
+		if err != nil || time.Until(next) < time.Hour {
+			t.Errorf("the next attempt is at %s, %v", *d.NextAttemptAt, err)
+		}
+	})
+
 	t.Run("410 ends the attempts; a redelivery brings the same event", func(t *testing.T) {
 		u, h := u.in(t), newHook(t)
 		h.answer <- http.StatusGone
@@ -272,7 +286,8 @@ func TestWebhooks(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		var waiting int
-		if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'webhook' AND finalized_at IS NULL AND state <> 'running'`).Scan(&waiting); err != nil || waiting != 0 {
+		if err := w.pool.QueryRow(t.Context(), `
+			SELECT count(*) FROM river_job WHERE kind = 'webhook' AND finalized_at IS NULL AND state <> 'running' AND args->'event'->>'id' = $1`, d.EventID).Scan(&waiting); err != nil || waiting != 0 {
 			t.Errorf("%d deliveries wait, %v", waiting, err)
 		}
 	})

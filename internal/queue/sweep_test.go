@@ -96,6 +96,34 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+func TestWebhook_that_a_stop_breaks_off_goes_back_to_the_queue(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	arrived, answer := make(chan struct{}, 10), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-answer
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(answer) })
+	c := b.config(fakeEngine(convertAtOnce))
+	c.StopGrace = time.Millisecond
+	q := start(t, c)
+	b.submit(t, func(s *job.Submission) { s.WebhookURL = server.URL })
+	take(t, arrived, "the attempt")
+	if err := q.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var back bool
+	var logged int
+	err := b.pool.QueryRow(t.Context(), `
+		SELECT bool_and(finalized_at IS NULL AND state <> 'running' AND attempt = 0), (SELECT count(*) FROM webhook_attempts)
+		FROM river_job WHERE kind = 'webhook'`).Scan(&back, &logged)
+	if err != nil || !back || logged != 0 {
+		t.Errorf("back in the queue with all attempts: %v; %d attempts logged; %v", back, logged, err)
+	}
+}
+
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
