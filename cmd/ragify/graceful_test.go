@@ -175,6 +175,30 @@ func TestTerminated_tells_a_stalled_upload_why(t *testing.T) {
 	_ = upload.body.Close()
 }
 
+// TestTerminated_twice: whoever cannot wait need not.
+func TestTerminated_twice(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	server := start(t, environ(t, dir, "SHUTDOWN_GRACE=10m", "WORKERS=1"), "serve")
+	_, key := user(t, environ(t, dir), "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	j, err := c.upload(t.Context(), "slow.pdf", pdftest.Slow())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job at work", func() bool { return jobOf(t, c, j.ID).Status == "processing" })
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness turns 503", func() bool { return request(t, http.MethodGet, c.base+"/readyz", "").status == 503 })
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.wait(); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 // balancer sends requests to the nodes that say they are ready, as a load balancer does.
 type balancer struct {
 	nodes []*clustertest.Node
@@ -382,4 +406,43 @@ func TestRollingRestart(t *testing.T) {
 		t.Errorf("%d jobs are not done, %v", notDone, err)
 	}
 	pgtest.CheckBooks(t, cluster.Pool())
+}
+
+// TestEvents_from_another_node follows a job through a node that does not work on it, and through a restart of Postgres.
+func TestEvents_from_another_node(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := engineCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := clustertest.Start(t, clustertest.Options{
+		Nodes: 1, Program: []string{exe}, EngineCache: cache, Files: true,
+		Env: []string{programEnv + "=1", "WORKERS=1", "JOB_TIMEOUT=5s", "SHUTDOWN_GRACE=1s", "SHUTDOWN_DELAY=0s"},
+	})
+	other := cluster.Add("serve")
+	other.Env = []string{"WORKERS=0"}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a := cluster.Account("ada@example.com", plan.Pro)
+	j, err := cluster.Nodes[0].Client(a).Submit(t.Context(), clustertest.Submission{Name: "slow.pdf", PDF: pdftest.Slow()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	restarted := false
+	last, err := client{base: other.URL(), key: a.Key}.follow(t.Context(), j.ID, func(now demoJob) {
+		if seen = append(seen, now.Status); now.Status == "processing" && !restarted {
+			restarted = true
+			cluster.Postgres.Kill()
+			cluster.Postgres.Start()
+		}
+	})
+	if err != nil || last.Status != "failed" || !restarted { // the job reaches its time limit
+		t.Errorf("%s after %q, %v", last.Status, seen, err)
+	}
 }
