@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -74,6 +75,12 @@ func setDefault(m map[string]string, key, value string) {
 
 // milliseconds is d as a Postgres setting.
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// dedicated opens one connection outside the pool, for what must outlive a statement: listening and
+// session locks. The caller closes it.
+func dedicated(ctx context.Context, pool *pgxpool.Pool) (*pgx.Conn, error) {
+	return pgx.ConnectConfig(ctx, pool.Config().ConnConfig.Copy())
+}
 
 // op finishes an exported operation: a failed connection becomes a fault, then the operation's name
 // goes around the error for the logs.
