@@ -9,6 +9,8 @@ CHAOS ?= 5m
 # Which benchmarks "make bench" runs, how often and how long.
 BENCH ?= .
 BENCHTIME ?= 1s
+# How many jobs "make bench-load" queues.
+JOBS ?= 10000
 # How often "make bench-peers" measures each program.
 RUNS ?= 5
 
@@ -18,7 +20,7 @@ ENGINE = ./internal/pdfium ./internal/layout ./internal/export ./internal/engine
 ONE_CORE = $(shell command -v taskset >/dev/null && sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/taskset -c \1/p' /proc/self/status)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-chaos lint build run bench bench-quality bench-peers fuzz openapi
+.PHONY: help demo test test-chaos lint build run bench bench-quality bench-peers bench-load fuzz openapi
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +63,10 @@ bench-quality: ## quality on public documents, and its change since the baseline
 bench-peers: build ## speed and quality beside other programs, in the same run: make bench-peers [RUNS=5]
 	jar=$$(scripts/peer.sh) || jar=; \
 	$(GO) run ./internal/quality -shared "$${RAGIFY_SHARED:-../shared}" -peers -ragify bin/ragify -peer-jar "$$jar" -runs $(RUNS)
+
+bench-load: ## a full queue on three nodes: submissions, jobs a second, statements a job: make bench-load [JOBS=10000]
+	@scripts/prepare.sh postgres
+	$(GO) test -run '^TestLoad$$' -count 1 -v -timeout 1h ./internal/clustertest -load $(JOBS)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \

@@ -104,7 +104,7 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	}
 	if api {
 		// Not the converting engine: an upload must not wait for the conversions of others.
-		if p.inspect, err = s.newEngine("inspect", max(2, runtime.NumCPU())); err != nil {
+		if p.inspect, err = s.newEngine("inspect", max(2, runtime.NumCPU()), 0); err != nil {
 			return nil, err
 		}
 	}
@@ -227,7 +227,7 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 		Retention: s.config.Retention, Logger: s.log,
 	})
 	if s.config.Workers > 0 {
-		p.convert, err = s.newEngine("convert", s.config.Workers)
+		p.convert, err = s.newEngine("convert", s.config.Workers, convertNiceness)
 	}
 	s.parts = append(s.parts, health.Part{Name: "database", Check: s.store.Ping}, health.Part{Name: "storage", Check: p.blobs.Ping}, s.diskPart())
 	return p, err
@@ -243,15 +243,19 @@ func (s *service) checkStorage(ctx context.Context, b *blob.Store) {
 	}
 }
 
-// newEngine makes an engine, whose metrics are labelled with pool, and sets it to warm up: the very first start compiles for seconds, which
-// nobody's request should have to wait for.
-func (s *service) newEngine(pool string, children int) (*engine.Engine, error) {
+// convertNiceness keeps submissions quick while all processors convert: requests, their database and the look at an upload
+// get about ten times the share of a conversion, which uses all that is left.
+const convertNiceness = 10
+
+// newEngine makes an engine, whose metrics are labelled with pool, and sets it to warm up: the very first start compiles for
+// seconds, which nobody's request should have to wait for.
+func (s *service) newEngine(pool string, children, niceness int) (*engine.Engine, error) {
 	command, err := engineChild()
 	if err != nil {
 		return nil, err
 	}
 	e, err := engine.New(engine.Config{
-		Command: command, Children: children, CacheDir: s.config.EngineCacheDir, MemoryLimit: engineMemory, Logger: s.log,
+		Command: command, Children: children, CacheDir: s.config.EngineCacheDir, MemoryLimit: engineMemory, Niceness: niceness, Logger: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -261,7 +265,7 @@ func (s *service) newEngine(pool string, children int) (*engine.Engine, error) {
 	warm := make(chan struct{})
 	go func() {
 		defer close(warm)
-		if err := e.Warm(ctx); err != nil && ctx.Err() == nil {
+		if err := e.WarmAll(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the engine does not start", "error", err)
 		}
 	}()

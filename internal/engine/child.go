@@ -29,10 +29,11 @@ type starter struct {
 	once     sync.Once
 }
 
-func newStarter() *starter {
+func newStarter(niceness int) *starter {
 	s := &starter{requests: make(chan func())}
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		beNice(niceness)       // and is inherited by what it starts
 		for f := range s.requests {
 			f()
 		}

@@ -40,6 +40,9 @@ type Config struct {
 	CacheDir string
 	// MemoryLimit is how much memory one child may use, in bytes; 0 means DefaultMemoryLimit.
 	MemoryLimit int64
+	// Niceness, 0 to 19, is how far children give way to other processes when there is more to do than processors (Linux
+	// only): see setpriority(2).
+	Niceness int
 	// Logger gets a line for each child that starts, dies or misbehaves. nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -80,7 +83,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		config: c, log: c.Logger,
 		slots: make(chan struct{}, c.Children), closing: make(chan struct{}),
-		starter: newStarter(), live: make(map[*child]struct{}),
+		starter: newStarter(c.Niceness), live: make(map[*child]struct{}),
 		// Recognition takes nearly all of the time of the pages that need it: the children share the processors.
 		ocrProcesses: max(runtime.GOMAXPROCS(0)/c.Children, 1), ocrPageTime: ocrPageTime,
 	}
@@ -123,6 +126,26 @@ func (e *Engine) Warm(ctx context.Context) (err error) {
 	}
 	defer release()
 	e.putBack(c)
+	return nil
+}
+
+// WarmAll starts all children, the first as Warm does. Requests may have to wait meanwhile, but none later: on a busy machine
+// the start of a child takes the better part of a second.
+func (e *Engine) WarmAll(ctx context.Context) (err error) {
+	defer fault.Op(&err, "engine.WarmAll()")
+	if err := e.Warm(ctx); err != nil {
+		return err
+	}
+	for range e.config.Children {
+		c, release, err := e.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { // at the end: until then no other gets this one
+			e.putBack(c)
+			release()
+		}()
+	}
 	return nil
 }
 

@@ -16,3 +16,11 @@ func detach(cmd *exec.Cmd) {
 func killGroup(p *os.Process) {
 	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // fails only when it is gone already
 }
+
+// beNice lets the calling thread, and the processes that it starts from now on, give way to others. Where that is forbidden,
+// they do not.
+func beNice(niceness int) {
+	if niceness > 0 {
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceness) // 0 means the thread, on Linux
+	}
+}

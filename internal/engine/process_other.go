@@ -17,3 +17,6 @@ func killGroup(p *os.Process) {
 
 // terminated cannot tell here.
 func terminated(*os.ProcessState) bool { return false }
+
+// beNice does nothing here, where a thread has no priority of its own.
+func beNice(int) {}

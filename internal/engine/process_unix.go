@@ -16,3 +16,6 @@ func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: tru
 func killGroup(p *os.Process) {
 	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // fails only when it is gone already
 }
+
+// beNice does nothing here, where a thread has no priority of its own.
+func beNice(int) {}
