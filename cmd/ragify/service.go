@@ -263,9 +263,13 @@ func (s *service) newEngine(pool string, children, niceness int) (*engine.Engine
 	s.parts = append(s.parts, health.Part{Name: "engine_" + pool, Check: e.Check})
 	ctx, cancel := context.WithCancel(context.Background())
 	warm := make(chan struct{})
+	start := e.Warm
+	if niceness == 0 {
+		start = e.WarmAll // somebody waits for each of its answers
+	}
 	go func() {
 		defer close(warm)
-		if err := e.WarmAll(ctx); err != nil && ctx.Err() == nil {
+		if err := start(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the engine does not start", "error", err)
 		}
 	}()
