@@ -23,6 +23,7 @@ import (
 
 	"github.com/ragify/ragify/internal/plan"
 	"github.com/ragify/ragify/internal/provider"
+	"github.com/ragify/ragify/internal/tracing"
 	"github.com/ragify/ragify/internal/webhook"
 )
 
@@ -62,6 +63,7 @@ type config struct {
 	plans           plan.Table
 	webhookNetworks []netip.Prefix
 	variants        map[int64]plan.Tier // of LEMONSQUEEZY_VARIANTS
+	telemetry       map[string]string   // the variables OTEL_…, which are OpenTelemetry's
 }
 
 // variablesHelp is what --help tells about the variables. A test compares it with config.
@@ -109,12 +111,17 @@ const variablesHelp = `Environment variables:
   ENGINE_CACHE_DIR          where the compiled engine is kept (DATA_DIR/cache)
   LOG_LEVEL                 debug, info, warn or error (info)
   LOG_FORMAT                text or json (text)
-  PG_BINDIR                 folder of Postgres's programs for the embedded one. Empty: searched for`
+  PG_BINDIR                 folder of Postgres's programs for the embedded one. Empty: searched for
+The standard OTEL_ variables switch traces on: OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318`
 
 // loadConfig reads and checks the configuration. Its error is one line that begins with the variable's name.
 func loadConfig(vars map[string]string) (c config, err error) {
+	telemetry := make(map[string]string)
 	set := make(map[string]string, len(vars))
 	for name, value := range vars {
+		if strings.HasPrefix(name, "OTEL_") {
+			telemetry[name] = value
+		}
 		if value != "" { // an empty variable, as compose files make them, means the default
 			set[name] = value
 		}
@@ -122,6 +129,7 @@ func loadConfig(vars map[string]string) (c config, err error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: set}); err != nil {
 		return config{}, nameVariable(err)
 	}
+	c.telemetry = telemetry
 	for _, list := range [][]string{c.ClerkAuthorizedParties, c.CORSAllowedOrigins, c.URLSigningKeys} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i])
@@ -364,7 +372,7 @@ func writeSigningKey(path string) error {
 func (a *app) logger(c config) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.stderr, o))
+		return slog.New(tracing.NewHandler(slog.NewJSONHandler(a.stderr, o)))
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, o))
+	return slog.New(tracing.NewHandler(slog.NewTextHandler(a.stderr, o)))
 }

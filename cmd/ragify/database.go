@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ragify/ragify/internal/pgserver"
 	"github.com/ragify/ragify/internal/postgres"
@@ -36,15 +37,15 @@ type database struct {
 }
 
 // openDatabase connects to the configured Postgres, or comes by the embedded one, and migrates unless
-// bare is set.
-func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slog.Logger) (_ *database, err error) {
+// bare is set. registry, which may be nil, gets the pool's metrics.
+func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slog.Logger, registry prometheus.Registerer) (_ *database, err error) {
 	db := new(database)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.close())
 		}
 	}()
-	if err := db.connect(ctx, c, how, log); err != nil || bare {
+	if err := db.connect(ctx, c, how, log, registry); err != nil || bare {
 		return db, err
 	}
 	// Without a time limit: an index on a large table takes as long as it takes.
@@ -55,7 +56,7 @@ func openDatabase(ctx context.Context, c config, how tenure, bare bool, log *slo
 }
 
 // connect opens the pool, on the configured Postgres or the embedded one.
-func (db *database) connect(ctx context.Context, c config, how tenure, log *slog.Logger) (err error) {
+func (db *database) connect(ctx context.Context, c config, how tenure, log *slog.Logger, registry prometheus.Registerer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	url := c.DatabaseURL
@@ -64,7 +65,7 @@ func (db *database) connect(ctx context.Context, c config, how tenure, log *slog
 			return err
 		}
 	}
-	db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{})
+	db.pool, err = postgres.Open(ctx, url, postgres.PoolOptions{Registry: registry})
 	switch {
 	case err == nil:
 		return nil
@@ -133,7 +134,7 @@ func (a *app) withStore(ctx context.Context, fn func(config, *postgres.Store) er
 		return err
 	}
 	log := a.logger(c)
-	db, err := openDatabase(ctx, c, beside, false, log)
+	db, err := openDatabase(ctx, c, beside, false, log, nil)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (d *doctor) lookAtSigningKey(context.Context) {
 }
 
 func (d *doctor) lookAtPostgres(ctx context.Context) {
-	db, err := openDatabase(ctx, d.config, beside, true, quietLogger())
+	db, err := openDatabase(ctx, d.config, beside, true, quietLogger(), nil)
 	if err != nil {
 		d.problem("Check DATABASE_URL, that Postgres runs, and that this machine may reach it.", "%s", sentence(err))
 		return

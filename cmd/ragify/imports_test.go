@@ -30,16 +30,17 @@ func TestImports(t *testing.T) {
 		"internal/stamp":     {"internal/document"},
 		"internal/sanitize":  {"internal/document"},
 		"internal/workbench": {"internal/layout", "internal/document"},
-		"internal/engine":    {"internal/pdfium", "internal/layout", "internal/safety", "internal/ocr", "internal/export", "internal/stamp", "internal/sanitize", "internal/workbench", "internal/document", "internal/option", "internal/fault"},
+		"internal/engine":    {"internal/tracing", "internal/pdfium", "internal/layout", "internal/safety", "internal/ocr", "internal/export", "internal/stamp", "internal/sanitize", "internal/workbench", "internal/document", "internal/option", "internal/fault"},
 		"internal/blob":      {"internal/fault"},
 		"internal/pgserver":  {},
 		"internal/health":    {"internal/fault"},
+		"internal/tracing":   {"internal/fault"},
 		"internal/webhook":   {"internal/account", "internal/job", "internal/fault"},
 		"internal/provider":  {"internal/account", "internal/plan", "internal/fault"},
-		"internal/postgres":  append([]string{"migrations"}, domain...),
-		"internal/queue":     append([]string{"internal/engine", "internal/blob", "internal/webhook"}, domain...),
+		"internal/postgres":  append([]string{"internal/tracing", "migrations"}, domain...),
+		"internal/queue":     append([]string{"internal/tracing", "internal/engine", "internal/blob", "internal/webhook"}, domain...),
 		"internal/auth":      {"internal/account", "internal/fault", "internal/plan"},
-		"internal/httpapi":   append([]string{"api", "internal/auth"}, domain...),
+		"internal/httpapi":   append([]string{"internal/tracing", "api", "internal/auth"}, domain...),
 	}
 	// What only these may know of the outside, and what must not leave its room.
 	foreign := map[string][]string{

@@ -34,7 +34,7 @@ func (a *app) migration(use, short string, do func(context.Context, *pgxpool.Poo
 				return err
 			}
 			log := a.logger(c)
-			db, err := openDatabase(cmd.Context(), c, beside, true, log)
+			db, err := openDatabase(cmd.Context(), c, beside, true, log, nil)
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/auth"
@@ -27,6 +28,7 @@ import (
 	"github.com/ragify/ragify/internal/postgres"
 	"github.com/ragify/ragify/internal/provider"
 	"github.com/ragify/ragify/internal/queue"
+	"github.com/ragify/ragify/internal/tracing"
 	"github.com/ragify/ragify/internal/webhook"
 )
 
@@ -54,6 +56,7 @@ type service struct {
 	config   config
 	log      *slog.Logger
 	registry *prometheus.Registry // every room's metrics
+	traces   *tracing.Exporter    // nil: nobody wants traces
 	parts    []health.Part        // what has to work for the service to be ready
 	store    *postgres.Store
 	apiURL   string // how this machine reaches the API; "" for workers only
@@ -82,11 +85,17 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 	if err != nil {
 		return nil, err
 	}
+	if s.traces, err = tracing.Open(ctx, c.telemetry, version(), log); err != nil {
+		return nil, err
+	}
+	if s.traces != nil {
+		s.onStop(s.flushTraces)
+	}
 	how := own
 	if !api {
 		how = attach
 	}
-	db, err := openDatabase(ctx, c, how, false, log)
+	db, err := openDatabase(ctx, c, how, false, log, s.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +131,24 @@ func startService(ctx context.Context, c config, log *slog.Logger, api bool) (_ 
 		return nil, err
 	}
 	return s, nil
+}
+
+// tracer is where spans go, nil for nowhere.
+func (s *service) tracer() trace.TracerProvider {
+	if s.traces == nil {
+		return nil
+	}
+	return s.traces
+}
+
+// flushTraces sends what spans are left. That a collector is away must not make a good end a bad one.
+func (s *service) flushTraces(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushGrace)
+	defer cancel()
+	if err := s.traces.Shutdown(ctx); err != nil {
+		s.log.Warn("the last traces were not sent", "error", err)
+	}
+	return nil
 }
 
 // newRegistry makes the registry that all rooms of a process share.
@@ -224,7 +251,7 @@ func (s *service) assemble(ctx context.Context, db *database) (p parts, err erro
 	s.store = postgres.New(postgres.Config{
 		Pool: db.pool, Enqueue: inserter.Enqueue, Cancel: inserter.Cancel, Ended: inserter.Ended,
 		Erase: inserter.Erase, DeleteFiles: inserter.DeleteFiles,
-		Retention: s.config.Retention, Logger: s.log,
+		Retention: s.config.Retention, Logger: s.log, Registry: s.registry,
 	})
 	if s.config.Workers > 0 {
 		p.convert, err = s.newEngine("convert", s.config.Workers, convertNiceness)
@@ -256,6 +283,7 @@ func (s *service) newEngine(pool string, children, niceness int) (*engine.Engine
 	}
 	e, err := engine.New(engine.Config{
 		Command: command, Children: children, CacheDir: s.config.EngineCacheDir, MemoryLimit: engineMemory, Niceness: niceness, Logger: s.log,
+		Registry: prometheus.WrapRegistererWith(prometheus.Labels{"pool": pool}, s.registry),
 	})
 	if err != nil {
 		return nil, err
@@ -294,7 +322,8 @@ func (s *service) newQueue(db *database, p parts) (*queue.Queue, error) {
 		Pool: db.pool, Store: s.store, Engine: p.convert, Blobs: p.blobs,
 		Webhooks: webhooks,
 		Workers:  s.config.Workers, JobTimeout: s.config.JobTimeout, StopGrace: s.config.ShutdownGrace,
-		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log, Registry: s.registry,
+		Retention: s.config.Retention, TempDir: s.config.tempDir(), Logger: s.log,
+		Registry: s.registry, Tracer: s.tracer(),
 	})
 	if err == nil && s.config.Workers > 0 {
 		s.parts = append(s.parts, health.Part{Name: "queue", Check: q.Check})
@@ -367,6 +396,7 @@ func (s *service) serve(ctx context.Context, p parts, l net.Listener, ready func
 		CORSOrigins:     s.config.CORSAllowedOrigins,
 		Logger:          s.log,
 		Registry:        s.registry,
+		Tracer:          s.tracer(),
 	})
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func environment() []string {
 
 // exchange sends a request and waits for its answer. When ctx ends first, the child is killed. After an
 // error the child must not be used again.
-func (c *child) exchange(ctx context.Context, r request, report func(done, total int)) (response, error) {
+func (c *child) exchange(ctx context.Context, r request, report func(progress)) (response, error) {
 	if err := ctx.Err(); err != nil {
 		return response{}, err
 	}

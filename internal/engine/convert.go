@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/export"
@@ -97,7 +98,7 @@ func (c *conversion) read() (*document.Document, error) {
 		KeepHeaderFooter: o.IncludeHeaderFooter, Strikethrough: o.DetectStrikethrough, StructTree: o.UseStructTree,
 		Spans: c.tagging != nil, Trace: c.drawer.trace(),
 	})
-	q := intake{c: c, analyzer: analyzer, spare: []*document.Content{&c.server.content}}
+	q := intake{c: c, analyzer: analyzer, spare: []*document.Content{&c.server.content}, began: time.Now()}
 	for _, n := range c.pages {
 		if err := q.add(n); err != nil {
 			return nil, err

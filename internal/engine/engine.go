@@ -14,9 +14,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // DefaultMemoryLimit is what Config.MemoryLimit == 0 means: 1 GiB.
@@ -45,6 +48,8 @@ type Config struct {
 	Niceness int
 	// Logger gets a line for each child that starts, dies or misbehaves. nil: nothing is logged.
 	Logger *slog.Logger
+	// Registry gets the engine's metrics; nil: none. Two engines need different labels.
+	Registry prometheus.Registerer
 }
 
 // Engine runs requests in a pool of child processes, started when first needed. It is safe for
@@ -52,6 +57,7 @@ type Config struct {
 type Engine struct {
 	config  Config
 	log     *slog.Logger
+	metrics *metrics
 	slots   chan struct{} // one token per running request
 	closing chan struct{}
 	starter *starter
@@ -90,6 +96,7 @@ func New(c Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	e.metrics = newMetrics(e, c.Registry)
 	return e, nil
 }
 
@@ -218,11 +225,11 @@ type Request struct {
 	DebugDir string
 }
 
-// Convert parses the selected pages and writes one file per format. progress, when not nil, is called
+// Convert parses the selected pages and writes one file per format. report, when not nil, is called
 // after every page with the pages done and the pages selected, from the calling goroutine.
 //
 // Faults and errors as of Inspect, and Invalid with code invalid_page_range.
-func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, total int)) (result Result, err error) {
+func (e *Engine) Convert(ctx context.Context, r Request, report func(done, total int)) (result Result, err error) {
 	defer fault.Op(&err, "engine.Convert(%s)", r.Source)
 	if r.Stem == "" || filepath.Base(r.Stem) != r.Stem {
 		return Result{}, fmt.Errorf("stem %q is not a file name", r.Stem)
@@ -238,10 +245,18 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 			return Result{}, err
 		}
 	}
+	ctx, span := tracing.Start(ctx, "engine.Convert")
+	defer func() { tracing.End(span, err) }()
+	meter := pageMeter{ctx: ctx, m: e.metrics, began: time.Now()}
 	resp, err := e.do(ctx, request{
 		Op: opConvert, Source: r.Source, OutDir: r.OutDir, Stem: r.Stem, Options: &r.Options, Password: r.Options.Password,
 		DebugDir: r.DebugDir, Warnings: r.Warnings, OCRProcesses: e.ocrProcesses, OCRPageTime: e.ocrPageTime,
-	}, progress)
+	}, func(p progress) {
+		meter.note(p.Pages)
+		if report != nil {
+			report(p.Done, p.Total)
+		}
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -249,7 +264,7 @@ func (e *Engine) Convert(ctx context.Context, r Request, progress func(done, tot
 		return Result{}, errUnexpected
 	}
 	if resp.Result.OCRError != "" {
-		e.log.Warn("pages could not be recognised", "error", resp.Result.OCRError)
+		e.log.WarnContext(ctx, "pages could not be recognised", "error", resp.Result.OCRError)
 	}
 	return *resp.Result, nil
 }
@@ -260,7 +275,7 @@ var errUnexpected = errors.New("unexpected answer from the engine's child")
 // do runs one request in a child and sorts out what it means when that fails. A child that something
 // else ended, an operator or the system short of memory, proves nothing about the PDF: the request gets
 // another one. When that is ended, too, the PDF is taken for the reason.
-func (e *Engine) do(ctx context.Context, r request, report func(done, total int)) (response, error) {
+func (e *Engine) do(ctx context.Context, r request, report func(progress)) (response, error) {
 	c, release, err := e.acquire(ctx)
 	if err != nil {
 		return response{}, err
@@ -268,7 +283,8 @@ func (e *Engine) do(ctx context.Context, r request, report func(done, total int)
 	defer release()
 	resp, err := c.exchange(ctx, r, report)
 	if err != nil && e.endedByOthers(ctx, c) {
-		e.log.Warn("engine child was ended from outside; trying again", "pid", c.pid, "status", c.status())
+		e.metrics.ends.WithLabelValues(endOutside).Inc()
+		e.log.WarnContext(ctx, "engine child was ended from outside; trying again", "pid", c.pid, "status", c.status())
 		e.drop(c)
 		if r.Target != "" {
 			_ = os.Remove(r.Target) // half-written, if at all
@@ -280,12 +296,16 @@ func (e *Engine) do(ctx context.Context, r request, report func(done, total int)
 	}
 	if err != nil {
 		e.drop(c)
+		if !e.isClosing() {
+			e.metrics.ends.WithLabelValues(endOf(ctx, c)).Inc()
+		}
 		return response{}, e.explain(ctx, c, err)
 	}
 	if resp.Fault != nil {
 		if resp.Fault.Fatal {
 			e.drop(c)
-			e.log.Error("engine child failed", "pid", c.pid, "error", resp.Fault.Cause, "stderr", c.stderr.String())
+			e.metrics.ends.WithLabelValues(endCrash).Inc()
+			e.log.ErrorContext(ctx, "engine child failed", "pid", c.pid, "error", resp.Fault.Cause, "stderr", c.stderr.String())
 		} else {
 			e.putBack(c)
 		}
@@ -305,7 +325,7 @@ func (e *Engine) explain(ctx context.Context, c *child, err error) error {
 	case e.isClosing():
 		return shuttingDown()
 	}
-	e.log.Error("engine child died", "pid", c.pid, "status", c.status(), "error", err, "stderr", c.stderr.String())
+	e.log.ErrorContext(ctx, "engine child died", "pid", c.pid, "status", c.status(), "error", err, "stderr", c.stderr.String())
 	return fault.New(fault.Invalid, "too_complex", "This PDF needs more memory than is allowed, or is built in a way that cannot be parsed.").
 		Because(fmt.Errorf("child %d: %s: %w", c.pid, c.status(), err))
 }
@@ -412,7 +432,8 @@ func (e *Engine) start(ctx context.Context) (c *child, err error) {
 		}
 		return nil, fmt.Errorf("engine child %d did not start: %w (%s) %s", c.pid, err, c.status(), c.stderr.String())
 	}
-	e.log.Debug("engine child started", "pid", c.pid, "took", time.Since(began))
+	e.metrics.starts.Observe(time.Since(began).Seconds())
+	e.log.DebugContext(ctx, "engine child started", "pid", c.pid, "took", time.Since(began))
 	return c, nil
 }
 

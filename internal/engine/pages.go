@@ -17,6 +17,8 @@ type intake struct {
 	spare    []*document.Content
 	done     int
 	reported time.Time
+	began    time.Time  // of the conversion
+	times    []pageTime // not reported yet
 }
 
 // A heldPage is on its way into the layout.
@@ -26,6 +28,8 @@ type heldPage struct {
 	wanted  bool // recognition is wanted and was tried
 	read    *recognition
 	faint   []document.Box // where nothing is to be recognised
+	began   time.Time
+	took    time.Duration // for reading it
 }
 
 // Bounds of what waits for a page before it: mostHeld pages with mostWeight glyphs and paths, which take 200 bytes each.
@@ -36,12 +40,13 @@ const (
 
 // add reads page n and gives the layout those whose turn it is.
 func (q *intake) add(n int) error {
+	began := time.Now()
 	content := q.blank()
 	state, err := q.c.readPage(n, content)
 	if err != nil {
 		return err
 	}
-	h := heldPage{content: content, state: state}
+	h := heldPage{content: content, state: state, began: began}
 	if q.c.wantsOCR(content, state) {
 		if q.c.recogniser.available(q.c.options.OCRLanguages) {
 			h.wanted, h.read, h.faint = true, q.c.recognise(n), q.c.faint
@@ -49,6 +54,7 @@ func (q *intake) add(n int) error {
 			q.c.found.unavailable = append(q.c.found.unavailable, n)
 		}
 	}
+	h.took = time.Since(began)
 	q.held = append(q.held, h)
 	q.weight += h.weight()
 	for len(q.held) > 0 && (q.held[0].ready() || len(q.held) > mostHeld || q.weight > mostWeight) {
@@ -86,7 +92,7 @@ func (h heldPage) ready() bool {
 
 // pass gives the first page to the layout, once it has been read, and reports the progress.
 func (q *intake) pass() error {
-	c, h := q.c, q.held[0]
+	c, h, began := q.c, q.held[0], time.Now()
 	q.held = q.held[1:]
 	q.weight -= h.weight()
 	if h.wanted {
@@ -105,9 +111,17 @@ func (q *intake) pass() error {
 	}
 	q.spare = append(q.spare, h.content)
 	q.done++
-	if now := time.Now(); now.Sub(q.reported) >= progressInterval || q.done == len(c.pages) {
+	now := time.Now()
+	t := pageTime{Number: h.content.Number, Began: h.began.Sub(q.began), Took: h.took + now.Sub(began), OCR: h.read != nil}
+	if t.OCR {
+		t.Took = now.Sub(h.began) // others were read meanwhile
+	}
+	q.times = append(q.times, t)
+	if now.Sub(q.reported) >= progressInterval || q.done == len(c.pages) {
 		q.reported = now
-		return writeFrame(c.server.out, response{Progress: &progress{Done: q.done, Total: len(c.pages)}})
+		times := q.times
+		q.times = q.times[:0]
+		return writeFrame(c.server.out, response{Progress: &progress{Done: q.done, Total: len(c.pages), Pages: times}})
 	}
 	return nil
 }

@@ -70,6 +70,16 @@ type response struct {
 type progress struct {
 	Done  int `json:"done"`
 	Total int `json:"total"`
+	// Pages are those finished since the frame before.
+	Pages []pageTime `json:"pages,omitempty"`
+}
+
+// pageTime is how long a page took. Its times are nanoseconds.
+type pageTime struct {
+	Number int           `json:"n"`
+	Began  time.Duration `json:"began"` // since the child was asked
+	Took   time.Duration `json:"took"`
+	OCR    bool          `json:"ocr,omitempty"`
 }
 
 // wireFault is an error on its way to the parent.
@@ -144,7 +154,7 @@ func readFrame(r *bufio.Reader, v any) error {
 
 // receive reads frames until one ends the exchange, reporting progress on the way. The child has seen
 // hostile bytes, so nothing that it says is trusted to make sense.
-func receive(r *bufio.Reader, report func(done, total int)) (response, error) {
+func receive(r *bufio.Reader, report func(progress)) (response, error) {
 	for {
 		var resp response
 		if err := readFrame(r, &resp); err != nil {
@@ -153,7 +163,7 @@ func receive(r *bufio.Reader, report func(done, total int)) (response, error) {
 		switch {
 		case resp.Progress != nil:
 			if p := resp.Progress; report != nil && p.Done >= 0 && p.Done <= p.Total {
-				report(p.Done, p.Total)
+				report(*p)
 			}
 		case resp.Fault != nil, resp.Ready, resp.Done, resp.Info != nil, resp.Result != nil:
 			return resp, nil

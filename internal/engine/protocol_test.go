@@ -31,9 +31,9 @@ func frames(tb testing.TB, values ...any) []byte {
 func TestReceive(t *testing.T) {
 	t.Run("gives the answer after the progress", func(t *testing.T) {
 		want := Result{Pages: 3, Outputs: []Output{{Format: option.Text, Name: "a.txt", Size: 7, Type: "text/plain"}}, Warnings: []document.Warning{{Code: "c", Message: "m", Pages: []int{1}}}}
-		data := frames(t, response{Progress: &progress{1, 2}}, response{Progress: &progress{2, 2}}, response{Result: &want})
+		data := frames(t, response{Progress: &progress{Done: 1, Total: 2}}, response{Progress: &progress{Done: 2, Total: 2}}, response{Result: &want})
 		var seen [][2]int
-		got, err := receive(bufio.NewReader(bytes.NewReader(data)), func(done, total int) { seen = append(seen, [2]int{done, total}) })
+		got, err := receive(bufio.NewReader(bytes.NewReader(data)), func(p progress) { seen = append(seen, [2]int{p.Done, p.Total}) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestReceive(t *testing.T) {
 		"a frame that is not JSON":    {0, 0, 0, 2, '{', ']'},
 		"a frame that says nothing":   {0, 0, 0, 2, '{', '}'},
 		"a length cut short":          {0, 0},
-		"an end instead of an answer": frames(t, response{Progress: &progress{1, 2}}),
+		"an end instead of an answer": frames(t, response{Progress: &progress{Done: 1, Total: 2}}),
 	} {
 		t.Run(name+" is an error", func(t *testing.T) {
 			if _, err := receive(bufio.NewReader(bytes.NewReader(data)), nil); err == nil {
@@ -59,8 +59,8 @@ func TestReceive(t *testing.T) {
 		})
 	}
 	t.Run("absurd progress is not passed on", func(t *testing.T) {
-		data := frames(t, response{Progress: &progress{3, 2}}, response{Progress: &progress{-1, 2}}, response{Done: true})
-		if _, err := receive(bufio.NewReader(bytes.NewReader(data)), func(int, int) { t.Error("passed on") }); err != nil {
+		data := frames(t, response{Progress: &progress{Done: 3, Total: 2}}, response{Progress: &progress{Done: -1, Total: 2}}, response{Done: true})
+		if _, err := receive(bufio.NewReader(bytes.NewReader(data)), func(progress) { t.Error("passed on") }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -134,16 +134,16 @@ func TestTail(t *testing.T) {
 // FuzzProtocol feeds the parent whatever a child that a PDF has taken over might send.
 func FuzzProtocol(f *testing.F) {
 	f.Add(frames(f, response{Ready: true}))
-	f.Add(frames(f, response{Progress: &progress{1, 2}}, response{Result: &Result{Pages: 2}}))
+	f.Add(frames(f, response{Progress: &progress{Done: 1, Total: 2}}, response{Result: &Result{Pages: 2}}))
 	f.Add(frames(f, response{Fault: &wireFault{Invalid: true, Code: "c", Message: "m", Facts: map[string]any{"a": 1.5}}}))
 	f.Add(frames(f, response{Info: &Info{Pages: 1, PagesWithoutText: []int{1}}}))
 	f.Add([]byte{0, 0, 0, 2, '{', '}'})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bufio.NewReader(bytes.NewReader(data))
 		for {
-			resp, err := receive(r, func(done, total int) {
-				if done < 0 || done > total {
-					t.Errorf("progress %d/%d", done, total)
+			resp, err := receive(r, func(p progress) {
+				if p.Done < 0 || p.Done > p.Total {
+					t.Errorf("progress %d/%d", p.Done, p.Total)
 				}
 			})
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ragify/ragify/api"
 	"github.com/ragify/ragify/internal/account"
@@ -21,6 +22,7 @@ import (
 	"github.com/ragify/ragify/internal/document"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // Accounts keeps keys and page use.
@@ -120,6 +122,7 @@ type Deps struct {
 	Now      func() time.Time      // default time.Now
 	Logger   *slog.Logger          // default slog.Default()
 	Registry prometheus.Registerer // optional
+	Tracer   trace.TracerProvider  // gets a span for each request; optional
 }
 
 // server has the handlers. It implements api.StrictServerInterface for the routes that only exchange
@@ -256,7 +259,8 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 			return
 		}
 		recordOf(r).account = id.Account.ID
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey, id)))
+		ctx := tracing.With(r.Context(), tracing.KeyAccount, id.Account.ID)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, identityKey, id)))
 	})
 }
 

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ragify/ragify/internal/account"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // record is what the log and the metrics say about one request. It is also the request's
@@ -89,6 +91,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 		start := s.Now()
 		rec := &record{ResponseWriter: w, id: requestID(r), drain: s.Drain}
 		w.Header().Set("X-Request-Id", rec.id)
+		ctx, span := tracing.Serve(r.Context(), s.tracer(r), r)
+		ctx = tracing.With(ctx, tracing.KeyRequest, rec.id)
+		r = r.WithContext(context.WithValue(ctx, recordKey, rec))
 		done := s.metrics.begin()
 		defer func() {
 			took := s.Now().Sub(start)
@@ -99,9 +104,18 @@ func (s *server) observe(next http.Handler) http.Handler {
 			}
 			done(r.Method, route, status, took)
 			s.logRequest(r, rec, route, status, took)
+			tracing.Answered(span, r.Method, route, status)
 		}()
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), recordKey, rec)))
+		next.ServeHTTP(rec, r)
 	})
+}
+
+// tracer is where r's span goes: nowhere for probes, which would drown the rest.
+func (s *server) tracer(r *http.Request) trace.TracerProvider {
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return nil
+	}
+	return s.Tracer
 }
 
 func (s *server) logRequest(r *http.Request, rec *record, route string, status int, took time.Duration) {

@@ -15,6 +15,7 @@ import (
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/option"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // commitTimeout bounds what has to be finished even when the client leaves: the transaction that makes
@@ -179,6 +180,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, f *form, c check
 	if err != nil {
 		return err
 	}
+	ctx = tracing.With(ctx, tracing.KeyJob, id)
 	source, err := s.readable(ctx, f, c)
 	if err != nil {
 		return err
@@ -192,7 +194,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request, f *form, c check
 	// From here on the client's leaving changes nothing, or an object or a job could stay half-made.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	if err := s.store(r.Context(), id, source); err != nil {
+	if err := s.store(tracing.With(r.Context(), tracing.KeyJob, id), id, source); err != nil {
 		s.discard(ctx, sub)
 		return err
 	}

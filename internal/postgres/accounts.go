@@ -48,7 +48,7 @@ func checkTier(tier plan.Tier) error {
 // CreateAccount makes an operator's account. Faults: Invalid "invalid_email", "email_taken" (letter
 // case does not distinguish addresses) or "unknown_tier".
 func (s *Store) CreateAccount(ctx context.Context, email string, tier plan.Tier) (_ account.Account, err error) {
-	defer op(&err, "postgres.CreateAccount(%s)", tier)
+	defer s.op(&ctx, &err, "postgres.CreateAccount(%s)", tier)()
 	email = strings.TrimSpace(email)
 	if at := strings.LastIndexByte(email, '@'); at < 1 || at == len(email)-1 || strings.ContainsAny(email, " \t\r\n\x00") {
 		return account.Account{}, fault.New(fault.Invalid, "invalid_email", "This is not an email address.")
@@ -76,14 +76,14 @@ func (s *Store) CreateAccount(ctx context.Context, email string, tier plan.Tier)
 
 // Account finds an account. Fault: NotFound "account_not_found".
 func (s *Store) Account(ctx context.Context, id account.ID) (_ account.Account, err error) {
-	defer op(&err, "postgres.Account(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Account(%s)", id)()
 	return scanAccount(s.pool.QueryRow(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE id = $1 AND deleted_at IS NULL`, id))
 }
 
 // AccountByEmail finds an account by its address, whatever the letter case; the operator's own account
 // comes before a Clerk user's, an older one before a newer. Fault: NotFound "account_not_found".
 func (s *Store) AccountByEmail(ctx context.Context, email string) (_ account.Account, err error) {
-	defer op(&err, "postgres.AccountByEmail")
+	defer s.op(&ctx, &err, "postgres.AccountByEmail")()
 	return scanAccount(s.pool.QueryRow(ctx, `
 		SELECT `+accountColumns+` FROM accounts a WHERE lower(email) = lower($1) AND email <> '' AND deleted_at IS NULL
 		ORDER BY clerk_user IS NOT NULL, created_at, id LIMIT 1`, strings.TrimSpace(email)))
@@ -91,7 +91,7 @@ func (s *Store) AccountByEmail(ctx context.Context, email string) (_ account.Acc
 
 // Accounts lists all accounts, oldest first.
 func (s *Store) Accounts(ctx context.Context) (_ []account.Account, err error) {
-	defer op(&err, "postgres.Accounts")
+	defer s.op(&ctx, &err, "postgres.Accounts")()
 	rows, err := s.pool.Query(ctx, `SELECT `+accountColumns+` FROM accounts a WHERE deleted_at IS NULL ORDER BY created_at, id`)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *Store) Accounts(ctx context.Context) (_ []account.Account, err error) {
 // SetTier moves an account to another plan, from its next request on. A subscription may give it a better one, and a
 // subscription's end does not take this one away. Faults: NotFound "account_not_found", Invalid "unknown_tier".
 func (s *Store) SetTier(ctx context.Context, id account.ID, tier plan.Tier) (err error) {
-	defer op(&err, "postgres.SetTier(%s, %s)", id, tier)
+	defer s.op(&ctx, &err, "postgres.SetTier(%s, %s)", id, tier)()
 	if err := checkTier(tier); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *Store) SetTier(ctx context.Context, id account.ID, tier plan.Tier) (err
 // non-empty email that differs from the stored one replaces it. Fault: Unauthenticated "account_deleted" when the user or
 // his account was deleted: tokens live on for a while.
 func (s *Store) AccountByClerkUser(ctx context.Context, clerkUserID, email string) (a account.Account, created bool, err error) {
-	defer op(&err, "postgres.AccountByClerkUser(%s)", clerkUserID)
+	defer s.op(&ctx, &err, "postgres.AccountByClerkUser(%s)", clerkUserID)()
 	a, err = findClerkUser(ctx, s.pool, clerkUserID)
 	if fault.KindOf(err) == fault.NotFound {
 		return s.welcome(ctx, clerkUserID, email)

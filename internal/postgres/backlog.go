@@ -16,7 +16,7 @@ const (
 // Backlog looks at all work that is not done: one scan of the active jobs, milliseconds for 10,000. It is meant to be
 // shared by everybody who asks within a second.
 func (s *Store) Backlog(ctx context.Context) (b job.Backlog, err error) {
-	defer op(&err, "postgres.Backlog")
+	defer s.op(&ctx, &err, "postgres.Backlog")()
 	var first, last, work []float64
 	// The ledger knows the pages of jobs that were deleted since.
 	err = s.pool.QueryRow(ctx, `

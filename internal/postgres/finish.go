@@ -16,7 +16,7 @@ import (
 // StartJob makes an active job processing, its progress zero, and returns it. A job that has already
 // ended is returned as it is: look at its Status. Fault: NotFound "job_not_found" when it was deleted.
 func (s *Store) StartJob(ctx context.Context, id uuid.UUID) (_ job.Job, err error) {
-	defer op(&err, "postgres.StartJob(%s)", id)
+	defer s.op(&ctx, &err, "postgres.StartJob(%s)", id)()
 	r, err := s.scanRecord(s.pool.QueryRow(ctx, `
 		WITH begun AS (
 			UPDATE jobs SET status = 'processing', pages_done = 0, started_at = coalesce(started_at, $2), updated_at = $2
@@ -34,7 +34,7 @@ func (s *Store) StartJob(ctx context.Context, id uuid.UUID) (_ job.Job, err erro
 // SetProgress notes that done of the selected pages are converted; a number out of range is brought
 // into it. Fault: NotFound "job_not_found" when the job is deleted or has ended: the work is in vain.
 func (s *Store) SetProgress(ctx context.Context, id uuid.UUID, done int) (err error) {
-	defer op(&err, "postgres.SetProgress(%s)", id)
+	defer s.op(&ctx, &err, "postgres.SetProgress(%s)", id)()
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE jobs SET pages_done = least(greatest($2::int, 0), pages_charged), updated_at = $3
 		WHERE id = $1 AND status = 'processing'`, id, done, s.now())
@@ -49,7 +49,7 @@ func (s *Store) SetProgress(ctx context.Context, id uuid.UUID, done int) (err er
 // also when nothing was left to finish: then the job was deleted or had ended before, and finished is
 // false.
 func (s *Store) FinishJob(ctx context.Context, id uuid.UUID, o job.Outcome, complete func(ctx context.Context, tx pgx.Tx) error) (finished bool, err error) {
-	defer op(&err, "postgres.FinishJob(%s, %s)", id, o.Status)
+	defer s.op(&ctx, &err, "postgres.FinishJob(%s, %s)", id, o.Status)()
 	if o.Status != job.Done && o.Status != job.Failed {
 		return false, fmt.Errorf("a job cannot end as %q", o.Status)
 	}
@@ -122,7 +122,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 // and pages come back, and brings work that is to be repeated back to its place. It returns the number of
 // jobs ended. Any number of processes may do this at once.
 func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
-	defer op(&err, "postgres.Reconcile")
+	defer s.op(&ctx, &err, "postgres.Reconcile")()
 	if err := s.restorePlaces(ctx); err != nil {
 		return 0, err
 	}

@@ -72,7 +72,7 @@ func (s *Store) scanRecord(row pgx.Row) (r record, err error) {
 
 // Job finds a job of the account. Fault: NotFound "job_not_found", also for another account's job.
 func (s *Store) Job(ctx context.Context, acct account.ID, id uuid.UUID) (_ job.Job, err error) {
-	defer op(&err, "postgres.Job(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Job(%s)", id)()
 	r, err := s.scanRecord(s.pool.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1 AND account_id = $2`, id, acct))
 	return r.Job, err
 }
@@ -80,7 +80,7 @@ func (s *Store) Job(ctx context.Context, acct account.ID, id uuid.UUID) (_ job.J
 // Jobs lists the account's jobs, newest first: page page (from 1) of size jobs, and how many there are
 // in all. A status other than "" counts and lists only jobs in that state.
 func (s *Store) Jobs(ctx context.Context, acct account.ID, status job.Status, page, size int) (jobs []job.Job, total int, err error) {
-	defer op(&err, "postgres.Jobs(%s)", acct)
+	defer s.op(&ctx, &err, "postgres.Jobs(%s)", acct)()
 	where, args := `account_id = $1`, []any{acct}
 	if status != "" {
 		where, args = `account_id = $1 AND status = $2`, append(args, status)
@@ -115,7 +115,7 @@ func (s *Store) Jobs(ctx context.Context, acct account.ID, status job.Status, pa
 // slot and its pages are given back. The caller removes the files under job.Prefix(id). Fault:
 // NotFound "job_not_found".
 func (s *Store) DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) (err error) {
-	defer op(&err, "postgres.DeleteJob(%s)", id)
+	defer s.op(&ctx, &err, "postgres.DeleteJob(%s)", id)()
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		r, err := s.scanRecord(tx.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1 AND account_id = $2 FOR UPDATE`, id, acct))
 		if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) takeBack(ctx context.Context, tx pgx.Tx, r record) error {
 // ExpiredJobs finds up to limit ended jobs whose files are due for deletion, longest overdue first, those
 // of skip left out.
 func (s *Store) ExpiredJobs(ctx context.Context, limit int, skip ...uuid.UUID) (_ []uuid.UUID, err error) {
-	defer op(&err, "postgres.ExpiredJobs")
+	defer s.op(&ctx, &err, "postgres.ExpiredJobs")()
 	rows, err := s.pool.Query(ctx, `
 		SELECT id FROM jobs
 		WHERE files_deleted_at IS NULL AND status IN ('done', 'failed') AND expires_at <= $1 AND id <> ALL (coalesce($3::uuid[], '{}'))
@@ -162,7 +162,7 @@ func (s *Store) ExpiredJobs(ctx context.Context, limit int, skip ...uuid.UUID) (
 
 // MarkExpired notes that the files of an ended job are deleted. The record stays.
 func (s *Store) MarkExpired(ctx context.Context, id uuid.UUID) (err error) {
-	defer op(&err, "postgres.MarkExpired(%s)", id)
+	defer s.op(&ctx, &err, "postgres.MarkExpired(%s)", id)()
 	_, err = s.pool.Exec(ctx, `
 		UPDATE jobs SET files = '[]', files_deleted_at = $2
 		WHERE id = $1 AND files_deleted_at IS NULL AND status IN ('done', 'failed')`, id, s.now())
@@ -172,7 +172,7 @@ func (s *Store) MarkExpired(ctx context.Context, id uuid.UUID) (err error) {
 // Orphans tells which of ids own no files any more: the job is unknown, or its files are noted as
 // deleted.
 func (s *Store) Orphans(ctx context.Context, ids []uuid.UUID) (_ []uuid.UUID, err error) {
-	defer op(&err, "postgres.Orphans(%d)", len(ids))
+	defer s.op(&ctx, &err, "postgres.Orphans(%d)", len(ids))()
 	rows, err := s.pool.Query(ctx, `
 		SELECT i.id FROM unnest($1::uuid[]) AS i (id)
 		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = i.id AND j.files_deleted_at IS NULL)`, ids)
@@ -187,7 +187,7 @@ const purgeBatch = 5000
 
 // PurgeIdempotencyKeys forgets the keys that may be used anew, and returns their number.
 func (s *Store) PurgeIdempotencyKeys(ctx context.Context) (purged int64, err error) {
-	defer op(&err, "postgres.PurgeIdempotencyKeys")
+	defer s.op(&ctx, &err, "postgres.PurgeIdempotencyKeys")()
 	for {
 		// A key that is taken anew meanwhile is locked, and stays.
 		tag, err := s.pool.Exec(ctx, `

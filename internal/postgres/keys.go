@@ -29,7 +29,7 @@ func errKeyNotFound() error {
 // exceed it. Faults: Forbidden "key_limit_reached" (facts active_keys, max_api_keys, tier), NotFound
 // "account_not_found".
 func (s *Store) CreateKey(ctx context.Context, id account.ID, name string, secret account.Secret, limit *int) (k account.Key, err error) {
-	defer op(&err, "postgres.CreateKey(%s)", id)
+	defer s.op(&ctx, &err, "postgres.CreateKey(%s)", id)()
 	keyID, err := uuid.NewRandom()
 	if err != nil {
 		return account.Key{}, err
@@ -78,7 +78,7 @@ func errKeyLimit(active, limit int, tier plan.Tier) error {
 
 // Keys lists an account's keys, newest first, the revoked ones included.
 func (s *Store) Keys(ctx context.Context, id account.ID) (_ []account.Key, err error) {
-	defer op(&err, "postgres.Keys(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Keys(%s)", id)()
 	rows, err := s.pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys k WHERE account_id = $1 ORDER BY created_at DESC, id DESC`, id)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func utcKey(k *account.Key) {
 // RevokeKey makes a key useless at once. Fault: NotFound "api_key_not_found" when it is unknown,
 // another account's or already revoked.
 func (s *Store) RevokeKey(ctx context.Context, id account.ID, keyID uuid.UUID) (err error) {
-	defer op(&err, "postgres.RevokeKey(%s, %s)", id, keyID)
+	defer s.op(&ctx, &err, "postgres.RevokeKey(%s, %s)", id, keyID)()
 	tag, err := s.pool.Exec(ctx, `UPDATE api_keys SET is_active = false, revoked_at = $3 WHERE id = $1 AND account_id = $2 AND is_active`, keyID, id, s.now())
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errKeyNotFound()
@@ -109,7 +109,7 @@ func (s *Store) RevokeKey(ctx context.Context, id account.ID, keyID uuid.UUID) (
 // AccountByKeyHash finds the active key with this hash and its account. Fault: NotFound
 // "api_key_not_found" when the key is unknown or revoked.
 func (s *Store) AccountByKeyHash(ctx context.Context, hash [32]byte) (a account.Account, k account.Key, err error) {
-	defer op(&err, "postgres.AccountByKeyHash")
+	defer s.op(&ctx, &err, "postgres.AccountByKeyHash")()
 	err = s.pool.QueryRow(ctx, `
 		SELECT `+accountColumns+`, `+keyColumns+`
 		FROM api_keys k JOIN accounts a ON a.id = k.account_id
@@ -127,7 +127,7 @@ func (s *Store) AccountByKeyHash(ctx context.Context, hash [32]byte) (a account.
 
 // TouchKeys notes when keys were last used. Times never move backwards; unknown keys are ignored.
 func (s *Store) TouchKeys(ctx context.Context, used map[uuid.UUID]time.Time) (err error) {
-	defer op(&err, "postgres.TouchKeys(%d)", len(used))
+	defer s.op(&ctx, &err, "postgres.TouchKeys(%d)", len(used))()
 	ids, times := make([]uuid.UUID, 0, len(used)), make([]time.Time, 0, len(used))
 	for id, at := range used {
 		ids, times = append(ids, id), append(times, at)

@@ -16,13 +16,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ragify/ragify/internal/fault"
 )
 
 // PoolOptions tunes the connection pool. The zero value is good for one service process.
 type PoolOptions struct {
-	MaxConns int32 // default 20: pgx's own (4 on two cores) starves the queue beside the API
+	MaxConns int32                 // default 20: pgx's own (4 on two cores) starves the queue beside the API
+	Registry prometheus.Registerer // gets the pool's metrics; nil: none
 }
 
 const (
@@ -52,6 +54,9 @@ func Open(ctx context.Context, url string, o PoolOptions) (_ *pgxpool.Pool, err 
 		c.MaxConns = defaultMaxConns
 	}
 	c.ConnConfig.ConnectTimeout = connectTimeout
+	if o.Registry != nil {
+		c.ConnConfig.Tracer = newStatements(o.Registry)
+	}
 	params := c.ConnConfig.RuntimeParams
 	setDefault(params, "application_name", "ragify")
 	setDefault(params, "statement_timeout", milliseconds(statementTimeout))
@@ -63,6 +68,9 @@ func Open(ctx context.Context, url string, o PoolOptions) (_ *pgxpool.Pool, err 
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, err
+	}
+	if o.Registry != nil {
+		registerPool(o.Registry, pool)
 	}
 	return pool, nil
 }

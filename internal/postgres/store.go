@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/job"
@@ -34,10 +35,11 @@ type Config struct {
 	// Ended, when set, runs in every transaction that makes a job done or failed. It adds the job's webhook to the queue, if
 	// it has one, and tells what it added. A redelivery calls it again.
 	Ended     func(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announcement, error)
-	Now       func() time.Time // default time.Now
-	Retention time.Duration    // how long files are kept after the job's end; default DefaultRetention
-	Recheck   time.Duration    // how often watched jobs are compared with the table; default DefaultRecheck
-	Logger    *slog.Logger     // default slog.Default()
+	Now       func() time.Time      // default time.Now
+	Retention time.Duration         // how long files are kept after the job's end; default DefaultRetention
+	Recheck   time.Duration         // how often watched jobs are compared with the table; default DefaultRecheck
+	Logger    *slog.Logger          // default slog.Default()
+	Registry  prometheus.Registerer // gets metrics of the operations and the queue; nil: none
 }
 
 // Store is the service's memory. Safe for concurrent use.
@@ -51,6 +53,8 @@ type Store struct {
 	clock       func() time.Time
 	retention   time.Duration
 	watchers    *watchers
+
+	operations *prometheus.HistogramVec
 }
 
 // New makes a store on a migrated database.
@@ -89,6 +93,10 @@ func New(c Config) *Store {
 		recheck = DefaultRecheck
 	}
 	s.watchers = newWatchers(s, recheck, logger)
+	s.operations = newOperations(c.Registry)
+	if c.Registry != nil {
+		c.Registry.MustRegister(&outlook{pool: c.Pool, logger: logger})
+	}
 	return s
 }
 
@@ -96,7 +104,7 @@ var errNoQueue = errors.New("this store was made without a queue")
 
 // Ping checks that the database answers.
 func (s *Store) Ping(ctx context.Context) (err error) {
-	defer op(&err, "postgres.Ping")
+	defer s.op(&ctx, &err, "postgres.Ping")()
 	return s.pool.Ping(ctx)
 }
 

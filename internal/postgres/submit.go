@@ -27,7 +27,7 @@ const idempotencyWindow = 24 * time.Hour
 // "idempotency_key_reused" when the key belongs to another file or other options; NotFound
 // "account_not_found".
 func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j job.Job, replayed bool, err error) {
-	defer op(&err, "postgres.Submit(%s)", sub.ID)
+	defer s.op(&ctx, &err, "postgres.Submit(%s)", sub.ID)()
 	options, err := json.Marshal(sub.Options)
 	if err != nil {
 		return job.Job{}, false, err
@@ -116,7 +116,7 @@ func (s *Store) claimKey(ctx context.Context, tx pgx.Tx, sub job.Submission, now
 // IdempotentJob finds the submission that used the key in the last 24 hours: its ID, Account,
 // IdempotencyKey, FileSHA256 and OptionsHash.
 func (s *Store) IdempotentJob(ctx context.Context, id account.ID, key string) (sub job.Submission, found bool, err error) {
-	defer op(&err, "postgres.IdempotentJob(%s)", id)
+	defer s.op(&ctx, &err, "postgres.IdempotentJob(%s)", id)()
 	return keyOwner(ctx, s.pool, id, key, s.now())
 }
 

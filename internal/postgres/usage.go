@@ -13,7 +13,7 @@ import (
 
 // Usage is what the account has used of the current month's pages.
 func (s *Store) Usage(ctx context.Context, id account.ID) (u account.Usage, err error) {
-	defer op(&err, "postgres.Usage(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Usage(%s)", id)()
 	u.Period = account.PeriodOf(s.now())
 	u.PagesUsed, err = pagesUsed(ctx, s.pool, id, u.Period.Start)
 	return u, err
@@ -21,7 +21,7 @@ func (s *Store) Usage(ctx context.Context, id account.ID) (u account.Usage, err 
 
 // UsageHistory is the account's usage of every month that has one, newest first.
 func (s *Store) UsageHistory(ctx context.Context, id account.ID) (_ []account.Usage, err error) {
-	defer op(&err, "postgres.UsageHistory(%s)", id)
+	defer s.op(&ctx, &err, "postgres.UsageHistory(%s)", id)()
 	rows, err := s.pool.Query(ctx, `SELECT period, pages FROM page_usage WHERE account_id = $1 ORDER BY period DESC`, id)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Store) UsageHistory(ctx context.Context, id account.ID) (_ []account.Us
 // Ledger lists the account's page entries, newest first: page page (from 1) of size entries, and how
 // many there are in all.
 func (s *Store) Ledger(ctx context.Context, id account.ID, page, size int) (entries []account.Entry, total int, err error) {
-	defer op(&err, "postgres.Ledger(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Ledger(%s)", id)()
 	if err := s.pool.QueryRow(ctx, `SELECT count(*) FROM page_ledger WHERE account_id = $1`, id).Scan(&total); err != nil {
 		return nil, 0, err
 	}

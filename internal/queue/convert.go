@@ -19,6 +19,7 @@ import (
 	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 const (
@@ -66,35 +67,51 @@ func (c *converter) NextRetry(work *river.Job[convertArgs]) time.Time {
 
 // Work converts one job's PDF. An error returned means: again later, or back to the queue when this
 // process is stopping. What is final, good or bad, is written to the job.
-func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) error {
-	id := work.Args.JobID
-	logger := c.q.logger.With("job", id, "attempt", work.Attempt)
+func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) (err error) {
+	id, m := work.Args.JobID, c.q.metrics
+	m.busy.Add(1)
+	defer m.busy.Add(-1)
+	began := time.Now()
+	ctx, span := tracing.Work(tracing.Continue(ctx, work.Metadata), c.q.c.Tracer, "convert", work.Attempt, began.Sub(work.CreatedAt))
+	defer func() { tracing.End(span, err) }()
+	ctx = tracing.With(tracing.With(ctx, tracing.KeyJob, id), tracing.KeyAttempt, work.Attempt)
+	logger := c.q.logger
 	j, err := c.q.c.Store.StartJob(ctx, id)
 	if fault.KindOf(err) == fault.NotFound {
+		m.attempts.WithLabelValues(attemptInVain).Inc()
 		c.discard(ctx, job.Prefix(id))
 		return nil
 	}
 	if err != nil {
+		m.attempts.WithLabelValues(attemptRetry).Inc()
 		return c.putOff(ctx, err)
 	}
+	ctx = tracing.With(ctx, tracing.KeyAccount, j.Account)
 	if !j.Status.Active() {
+		m.attempts.WithLabelValues(attemptInVain).Inc()
 		return nil // ended by another worker that this one took over from
 	}
-	began := time.Now()
+	if work.Attempt == 1 {
+		m.wait.Observe(began.Sub(j.CreatedAt).Seconds())
+	}
 	attempt := attemptName()
 	outcome, err := c.convert(ctx, j, attempt)
 	if err != nil {
 		switch {
 		case errors.Is(context.Cause(ctx), rivertype.ErrJobCancelledRemotely) || errors.Is(err, errDeleted):
+			m.attempts.WithLabelValues(attemptInVain).Inc()
 			logger.InfoContext(ctx, "job deleted while it was converted")
 			c.discard(ctx, job.Prefix(id))
 			return err
 		case errors.Is(ctx.Err(), context.Canceled): // stopping: River hands the work back, the attempt not counted
+			m.attempts.WithLabelValues(attemptReturned).Inc()
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		case isOutage(err) && c.q.c.Now().Sub(work.CreatedAt) < outageLimit:
+			m.attempts.WithLabelValues(attemptRetry).Inc()
 			logger.WarnContext(ctx, "conversion put off: what it needs is away", "error", err)
 			return c.putOff(ctx, err)
 		case work.Attempt < work.MaxAttempts:
+			m.attempts.WithLabelValues(attemptRetry).Inc()
 			logger.WarnContext(ctx, "conversion failed for reasons of ours; trying again", "error", err)
 			return err
 		}
@@ -104,6 +121,8 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) erro
 	if err := c.finish(ctx, work, j, attempt, outcome); err != nil {
 		return c.putOff(ctx, err)
 	}
+	m.attempts.WithLabelValues(attemptEnded).Inc()
+	m.end(outcome, j.PagesCharged, time.Since(began))
 	logger.InfoContext(ctx, "job ended", "status", outcome.Status, "code", outcome.ErrorCode, "pages", j.PagesCharged, "took", time.Since(began))
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/tracing"
 	"github.com/ragify/ragify/internal/webhook"
 )
 
@@ -90,7 +91,7 @@ func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
 // Enqueue adds the conversion of a job and returns the queue's id of it. Workers hear of it once tx
 // commits. They begin with the work that has been due the longest; due lies in the past.
 func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error) {
-	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, nil)
+	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +120,7 @@ func (i *Inserter) Ended(ctx context.Context, tx pgx.Tx, j job.Job) (job.Announc
 	if err != nil {
 		return job.Announcement{}, err
 	}
-	res, err := i.client.InsertTx(ctx, tx, webhookArgs{Event: e}, nil)
+	res, err := i.client.InsertTx(ctx, tx, webhookArgs{Event: e}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
 	if err != nil {
 		return job.Announcement{}, err
 	}

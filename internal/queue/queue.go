@@ -24,6 +24,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/engine"
@@ -112,7 +113,8 @@ type Config struct {
 	OutagePatience time.Duration
 	Now            func() time.Time      // default time.Now; for deciding what an orphan is
 	Logger         *slog.Logger          // default slog.Default()
-	Registry       prometheus.Registerer // takes the metrics of periodic work; nil: nobody does
+	Registry       prometheus.Registerer // gets the metrics; nil: none
+	Tracer         trace.TracerProvider  // gets a span for each conversion; nil: none
 }
 
 const (
@@ -138,6 +140,7 @@ const (
 type Queue struct {
 	c        Config
 	logger   *slog.Logger
+	metrics  *metrics
 	client   *river.Client[pgx.Tx] // nil when there is nothing to work
 	sentinel *sentinel
 
@@ -166,6 +169,7 @@ func New(c Config) (*Queue, error) {
 	if c.Pool == nil || c.Store == nil || c.Engine == nil || c.Blobs == nil || c.Webhooks == nil || c.Workers < 0 {
 		return nil, errors.New("queue: Pool, Store, Engine, Blobs, Webhooks and a positive number of Workers are required")
 	}
+	q.metrics = newMetrics(c.Registry, c.Workers)
 	workers := river.NewWorkers()
 	for _, err := range []error{
 		river.AddWorkerSafely(workers, &converter{q: q}),
@@ -207,7 +211,7 @@ func New(c Config) (*Queue, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	q.client = client
-	q.sentinel = newSentinel(c.Pool, client.ID(), working, c.Store, q.logger)
+	q.sentinel = newSentinel(c.Pool, client.ID(), working, c.Store, q.logger, q.metrics)
 	return q, nil
 }
 

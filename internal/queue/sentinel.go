@@ -56,6 +56,7 @@ type sentinel struct {
 	store   Store
 	logger  *slog.Logger
 
+	metrics   *metrics
 	locked    atomic.Bool          // whether this process shows itself alive
 	conn      *pgx.Conn            // nil while it is broken
 	missing   map[string]time.Time // client → since when its lock is seen free
@@ -66,8 +67,8 @@ type sentinel struct {
 	done   chan struct{} // closed after the loop has ended
 }
 
-func newSentinel(pool *pgxpool.Pool, client string, working *workingSet, store Store, logger *slog.Logger) *sentinel {
-	return &sentinel{pool: pool, client: client, working: working, store: store, logger: logger}
+func newSentinel(pool *pgxpool.Pool, client string, working *workingSet, store Store, logger *slog.Logger, m *metrics) *sentinel {
+	return &sentinel{pool: pool, client: client, working: working, store: store, logger: logger, metrics: m}
 }
 
 // start takes the lock and begins to watch. ctx bounds the taking only.
@@ -185,6 +186,8 @@ func (s *sentinel) watch(ctx context.Context) error {
 		if putBack, gaveUp, err = s.takeOver(looking, dead); err != nil {
 			return err
 		}
+		s.metrics.takeovers.WithLabelValues("put_back").Add(float64(putBack))
+		s.metrics.takeovers.WithLabelValues("given_up").Add(float64(gaveUp))
 		s.logger.WarnContext(ctx, "took over the work of dead workers", "workers", dead, "put_back", putBack, "given_up", gaveUp)
 	}
 	if lost := overdue(s.lost, own, lossGrace); len(lost) > 0 {
@@ -295,6 +298,7 @@ func (s *sentinel) reconcileJobs(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		s.logger.WarnContext(ctx, "cannot look for lost jobs", "error", err)
 	}
+	s.metrics.reconciled.Add(float64(ended))
 	if ended > 0 {
 		s.logger.WarnContext(ctx, "ended jobs whose work was lost or given up", "jobs", ended)
 	}
