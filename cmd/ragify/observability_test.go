@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ragify/ragify/internal/pdfium/pdftest"
+)
+
+// spanSink is a collector of OpenTelemetry spans.
+type spanSink struct {
+	mu    sync.Mutex
+	spans []*otlp.Span
+}
+
+func (s *spanSink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var in collector.ExportTraceServiceRequest
+	if err != nil || proto.Unmarshal(body, &in) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, resource := range in.ResourceSpans {
+		for _, scope := range resource.ScopeSpans {
+			s.spans = append(s.spans, scope.Spans...)
+		}
+	}
+}
+
+// TestTraces follows one submission from the API through the queue to the pages, over two processes.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	sink := new(spanSink)
+	receiver := httptest.NewServer(sink)
+	defer receiver.Close()
+	env := environ(t, dataDir(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.URL, "LOG_LEVEL=debug")
+	server := start(t, append(env, "WORKERS=0"), "serve")
+	worker := start(t, append(env, "WORKERS=1"), "work")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	j, err := c.upload(t.Context(), "canary-name.pdf", pdftest.Pages(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "done" })
+	worker.terminate()
+	server.terminate() // and what is left of the spans is sent
+
+	sink.mu.Lock()
+	defer sink.mu.Unlock()
+	byID := make(map[string]*otlp.Span)
+	var submission *otlp.Span
+	for _, span := range sink.spans {
+		byID[string(span.SpanId)] = span
+		if span.Name == "POST /jobs" {
+			submission = span
+		}
+		if text := span.String(); strings.Contains(text, "canary") || strings.Contains(text, key) {
+			t.Errorf("a span tells too much: %s", text)
+		}
+	}
+	if submission == nil {
+		t.Fatalf("no span of the submission among %d", len(sink.spans))
+	}
+	pages := 0
+	for _, span := range sink.spans {
+		if span.Name != "page" {
+			continue
+		}
+		pages++
+		var way []string
+		for at := span; at != nil; at = byID[string(at.ParentSpanId)] {
+			way = append(way, at.Name)
+			if string(at.TraceId) != string(submission.TraceId) {
+				t.Errorf("%s is of another trace", at.Name)
+			}
+		}
+		if got := strings.Join(way, " < "); got != "page < engine.Convert < convert < postgres.Submit < POST /jobs" {
+			t.Errorf("a page came by %s", got)
+		}
+	}
+	if pages != 3 {
+		t.Errorf("%d spans of pages, want 3", pages)
+	}
+	trace := hex.EncodeToString(submission.TraceId)
+	for _, p := range []*process{server, worker} {
+		if !strings.Contains(p.logText(), `"trace_id":"`+trace+`"`) {
+			t.Errorf("no line with the trace's id in\n%s", p.logText())
+		}
+	}
+}
+
+// TestLogs looks for the ids that belong into the log, and for what must never be there.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t), "LOG_LEVEL=debug")
+	server := start(t, env, "serve")
+	id, key := user(t, env, "canary-mail@example.com", "pro")
+	locked := pdftest.New()
+	locked.Page(300, 300).Text(50, 200, 12, pdftest.Regular, "canary-content")
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "canary-name.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, wrote := file.Write(locked.Encrypted("canary-password", "owner"))
+	if err := errors.Join(wrote, form.WriteField("options", `{"password":"canary-password"}`), form.Close()); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.api+"/jobs?canary-query=1", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("X-Api-Key", key)
+	req.Header.Set("Authorization", "Bearer canary-token")
+	req.Header.Set("X-Request-Id", "submission-1")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var j demoJob
+	if err := json.NewDecoder(res.Body).Decode(&j); err != nil || res.StatusCode != http.StatusCreated {
+		t.Fatalf("%d, %v", res.StatusCode, err)
+	}
+	c := client{base: server.api, key: key}
+	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "done" })
+	link := jobOf(t, c, j.ID).DownloadURLs["markdown"]
+	if a := request(t, http.MethodGet, link, ""); a.status != 200 || !strings.Contains(a.body, "canary") {
+		t.Errorf("download: %d", a.status)
+	}
+	server.terminate()
+
+	log := server.logText()
+	_, signature, _ := strings.Cut(link, "?")
+	for _, secret := range []string{"canary", key[3:], signature} {
+		if at := strings.Index(log, secret); at >= 0 {
+			t.Errorf("the log has %q: …%.300s", secret, log[max(at-200, 0):])
+		}
+	}
+	ended := false
+	for line := range strings.Lines(log) {
+		var l struct {
+			Msg       string
+			RequestID string `json:"request_id"`
+			Account   string
+			Job       string
+			Attempt   int
+		}
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "job ended" {
+			ended = true
+			if l.RequestID != "submission-1" || l.Account != id || l.Job != j.ID || l.Attempt != 1 {
+				t.Errorf("the worker's line is %s", line)
+			}
+		}
+	}
+	if !ended {
+		t.Errorf("no line about the job's end in\n%s", log)
+	}
+}
+
+func TestTelemetryVariables(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"OTEL_TRACES_EXPORTER=zipkin", "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_TRACES_SAMPLER=some"} {
+		name, _, _ := strings.Cut(bad, "=")
+		if o := ragify(t, environ(t, t.TempDir(), bad), "serve"); o.code != exitFailure || !strings.HasPrefix(o.stderr, "ragify: "+name+": ") || strings.Count(o.stderr, "\n") != 1 {
+			t.Errorf("%s: %+v", bad, fmt.Sprintf("%+v", o))
+		}
+	}
+}
