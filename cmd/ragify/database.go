@@ -12,6 +12,7 @@ import (
 
 	"github.com/ragify/ragify/internal/pgserver"
 	"github.com/ragify/ragify/internal/postgres"
+	"github.com/ragify/ragify/internal/queue"
 )
 
 // tenure is how a command comes by the embedded Postgres.
@@ -139,5 +140,11 @@ func (a *app) withStore(ctx context.Context, fn func(config, *postgres.Store) er
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	return fn(c, postgres.New(postgres.Config{Pool: db.pool, Logger: log, Retention: c.Retention}))
+	inserter, err := queue.NewInserter(db.pool, log)
+	if err != nil {
+		return err
+	}
+	return fn(c, postgres.New(postgres.Config{
+		Pool: db.pool, Erase: inserter.Erase, DeleteFiles: inserter.DeleteFiles, Logger: log, Retention: c.Retention,
+	}))
 }

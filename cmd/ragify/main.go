@@ -129,7 +129,7 @@ The service is configured by environment variables: "ragify serve --help" lists 
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	cmd.AddCommand(a.serveCommand(), a.workCommand(), a.migrateCommand(), a.userCommand(), a.keyCommand(),
+	cmd.AddCommand(a.serveCommand(), a.workCommand(), a.migrateCommand(), a.userCommand(), a.keyCommand(), a.subscriptionCommand(),
 		a.parseCommand(), a.demoCommand(), a.healthCommand(), a.doctorCommand(), a.engineCommand(), a.versionCommand())
 	a.noteBegin(cmd)
 	return cmd

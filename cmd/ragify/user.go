@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -29,7 +31,7 @@ func (a *app) userCommand() *cobra.Command {
 	return group("user", "Make and change accounts",
 		`Make and change accounts. Beside a running "ragify serve" these commands use its database: the
 embedded one of the same DATA_DIR, or the one that DATABASE_URL names.`,
-		a.userCreateCommand(), a.userSetTierCommand(), a.userListCommand())
+		a.userCreateCommand(), a.userSetTierCommand(), a.userDeleteCommand(), a.userListCommand())
 }
 
 func (a *app) userCreateCommand() *cobra.Command {
@@ -110,9 +112,12 @@ func (a *app) userSetTierCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				acct.Tier = t
+				if err := s.SetTier(cmd.Context(), acct.ID, t); err != nil {
+					return err
+				}
+				acct, err = s.Account(cmd.Context(), acct.ID) // a subscription may give more
 				view = viewUser(acct)
-				return s.SetTier(cmd.Context(), acct.ID, t)
+				return err
 			})
 			if err != nil {
 				return err
@@ -129,6 +134,55 @@ func (a *app) userSetTierCommand() *cobra.Command {
 	jsonFlag(cmd, &asJSON)
 	mustSucceed(cmd.MarkFlagRequired("tier"))
 	return cmd
+}
+
+func (a *app) userDeleteCommand() *cobra.Command {
+	var who accountFlags
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete (--email EMAIL | --id ID) [--yes]",
+		Short: "Delete an account with its keys, jobs and files, for good",
+		Long: `Delete an account. Its keys and sessions are refused from the next request on. Its jobs, files and use of
+pages are removed by the workers soon after: by the next one that starts, when none is running. A subscription
+at Lemon Squeezy goes on until it is cancelled there, and a user at Clerk until he is deleted there.`,
+		Example: `  ragify user delete --email ada@example.com --yes`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var acct account.Account
+			err := a.withStore(cmd.Context(), func(_ config, s *postgres.Store) (err error) {
+				if acct, err = who.find(cmd.Context(), s); err != nil {
+					return err
+				}
+				if !yes {
+					if err := a.confirm(fmt.Sprintf("Delete account %s (%s) and everything that belongs to it? Type yes: ", acct.ID, acct.Email)); err != nil {
+						return err
+					}
+				}
+				return s.DeleteAccount(cmd.Context(), acct.ID)
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "Account %s is deleted; workers remove its jobs and files.\n", acct.ID)
+			return nil
+		},
+	}
+	who.register(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// confirm asks on the terminal; any answer but yes is an error.
+func (a *app) confirm(question string) error {
+	fmt.Fprint(a.stderr, question)
+	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(answer) != "yes" {
+		return usagef("not confirmed: answer yes, or give --yes")
+	}
+	return nil
 }
 
 func (a *app) userListCommand() *cobra.Command {
