@@ -186,7 +186,7 @@ func (d *doctor) lookAtBucket(ctx context.Context) {
 		d.problem(advice, "BLOB_URL: %s", sentence(err))
 		return
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }() // it only read and wrote a probe
 	if err := store.Ping(ctx); err != nil {
 		d.problem(advice, "%s", sentence(err))
 		return

@@ -32,7 +32,7 @@ func (d *dated) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err == nil {
 		if theirs, err := http.ParseTime(res.Header.Get("Date")); err == nil {
-			d.ahead = theirs.Sub(time.Now()).Truncate(time.Second)
+			d.ahead = time.Until(theirs).Truncate(time.Second)
 		}
 	}
 	return res, err
