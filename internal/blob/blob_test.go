@@ -395,6 +395,54 @@ func (f funcReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// What killed processes left among the files of living jobs goes once it is old; nothing else does.
+func TestRemoveUnfinishedFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, "file://"+filepath.ToSlash(dir), blob.Options{})
+	put(t, s, "jobs/1/source.pdf", []byte("x"))
+	old := time.Now().Add(-48 * time.Hour)
+	for _, name := range []string{"source.pdf.18ab3f.tmp", "result.md.attrs", "young.md.18ab40.tmp"} {
+		path := filepath.Join(dir, "jobs", "1", name)
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "young") {
+			continue
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := filepath.Join(dir, "jobs", "2")
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{empty, filepath.Join(dir, "jobs", "1", "source.pdf"), filepath.Join(dir, "jobs", "1", "source.pdf.attrs")} {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.List(t.Context(), "", func(key string, _ time.Time) error {
+		if key != "jobs/1/source.pdf" {
+			t.Errorf("half-written, and visible: %s", key)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{3, 0} {
+		if n, err := s.RemoveUnfinished(t.Context(), "jobs/", time.Now().Add(-24*time.Hour)); n != want || err != nil {
+			t.Errorf("removed %d, %v; want %d", n, err, want)
+		}
+	}
+	if string(get(t, s, "jobs/1/source.pdf")) != "x" {
+		t.Error("an object is gone")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "jobs", "1", "young.md.18ab40.tmp")); err != nil {
+		t.Errorf("what may still become an object is gone: %v", err)
+	}
+}
+
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
