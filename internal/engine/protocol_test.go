@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -156,4 +158,11 @@ func FuzzProtocol(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFullDisk_is_nobodys_fault_and_may_pass(t *testing.T) {
+	err := toWire(fmt.Errorf("write result.md: %w", syscall.ENOSPC)).err()
+	if fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("got %v, of kind %v", err, fault.KindOf(err))
+	}
 }

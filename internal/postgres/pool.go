@@ -115,7 +115,8 @@ func unreachable(err error) bool {
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code {
-		case "57P01", "57P02", "57P03", "53300", "57014": // shutdowns, starting up, too many connections, timed out
+		case "57P01", "57P02", "57P03", "53300", "57014", // shutdowns, starting up, too many connections, timed out
+			"25P03", "57P05": // the server heard nothing of us for too long, in a transaction or between two
 			return true
 		}
 		return strings.HasPrefix(pg.Code, "08") // connection exceptions

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/fault"
+	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/pgserver"
 	"github.com/ragify/ragify/internal/plan"
 	"github.com/ragify/ragify/internal/postgres"
@@ -51,6 +53,23 @@ func TestUnavailable(t *testing.T) {
 		if err := s.Ping(ctx); !errors.Is(err, context.Canceled) || fault.KindOf(err) == fault.Unavailable {
 			t.Errorf("got %v", err)
 		}
+	})
+
+	t.Run("a transaction that the server ended because it heard nothing of us is", func(t *testing.T) {
+		_, err := s.FinishJob(t.Context(), uuid.New(), job.Outcome{Status: job.Done}, func(ctx context.Context, tx pgx.Tx) error {
+			var pid int
+			if err := tx.QueryRow(ctx, `SELECT pg_backend_pid() FROM set_config('idle_in_transaction_session_timeout', '1', false)`).Scan(&pid); err != nil {
+				return err
+			}
+			for there := true; there; {
+				if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)`, pid).Scan(&there); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := tx.Exec(ctx, `SELECT 1`)
+			return err
+		})
+		wantFault(t, err, fault.Unavailable, "database_unavailable")
 	})
 
 	t.Run("an answer that does not come in time is", func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,6 +136,27 @@ func TestKilledWorker(t *testing.T) {
 		if a, err := b.Account(t.Context(), b.owner.ID); err != nil || a.ActiveJobs != 0 {
 			t.Errorf("%d slots are still taken, %v", a.ActiveJobs, err)
 		}
+	})
+
+	t.Run("its jobs are finished by another also when it only stalls, as when its network is gone", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		cmd, lines := b.startVictim(t)
+		j := b.submit(t, nil)
+		if !lines.Scan() {
+			t.Fatal("the victim ended")
+		}
+		start(t, b.config(fakeEngine(convertAtOnce)))
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil { // its connections stay open
+			t.Fatal(err)
+		}
+		if got := b.await(t, j.ID, ended); got.Status != job.Done {
+			t.Errorf("got %s %q", got.Status, got.ErrorMessage)
+		}
+		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		pgtest.CheckBooks(t, b.pool)
 	})
 
 	t.Run("work that keeps killing its workers is given up, slot and pages come back", func(t *testing.T) {
