@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/ragify/ragify/internal/blob/s3test"
 )
 
 // findingsOf runs the doctor.
@@ -80,4 +82,16 @@ func TestDoctor(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestDoctorOnS3(t *testing.T) {
+	bucket := s3test.Start(t)
+	env := environ(t, dataDir(t), "BLOB_URL="+bucket.URL())
+	_, found := findingsOf(t, env)
+	if len(found["bucket"]) != 1 || found["bucket"][0].State != stateOK {
+		t.Errorf("%+v", found["bucket"])
+	}
+	if len(found["clocks"]) != 2 { // Postgres's, and the bucket's from the answer to a download link
+		t.Errorf("%+v", found["clocks"])
+	}
 }
