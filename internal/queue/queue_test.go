@@ -138,6 +138,12 @@ func start(t *testing.T, c queue.Config) *queue.Queue {
 // submit stores an upload and makes its job; change may alter the submission.
 func (b *bench) submit(t *testing.T, change func(*job.Submission)) job.Job {
 	t.Helper()
+	return b.submitWithin(t, t.Context(), change)
+}
+
+// submitWithin is submit with a context for the making of the job.
+func (b *bench) submitWithin(t *testing.T, ctx context.Context, change func(*job.Submission)) job.Job { //revive:disable-line:context-as-argument t comes first
+	t.Helper()
 	sub := job.Submission{
 		ID: uuid.New(), Account: b.owner.ID, Options: option.Default(), FileName: "report.pdf", FileSize: 7, PageCount: 3, PagesCharged: 3,
 	}
@@ -149,7 +155,7 @@ func (b *bench) submit(t *testing.T, change func(*job.Submission)) job.Job {
 	}
 	p := plan.Default()[plan.Pro]
 	p.MaxConcurrentJobs = nil
-	j, _, err := b.Submit(t.Context(), sub, p)
+	j, _, err := b.Submit(ctx, sub, p)
 	if err != nil {
 		t.Fatal(err)
 	}
