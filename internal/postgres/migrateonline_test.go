@@ -69,7 +69,7 @@ func tables(t *testing.T, pool *pgxpool.Pool) map[string]table {
 		SELECT c.relname, pg_relation_filenode(c.oid),
 			(SELECT jsonb_object_agg(attname, format_type(atttypid, atttypmod) || CASE WHEN attnotnull AND NOT atthasdef AND attidentity = '' THEN ' required' ELSE '' END)
 				FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
-			(SELECT coalesce(array_agg(indexrelid::regclass::text ORDER BY 1), '{}') FROM pg_index WHERE indrelid = c.oid),
+			(SELECT coalesce(array_agg(indexrelid::regclass::text ORDER BY indexrelid::regclass::text), '{}') FROM pg_index WHERE indrelid = c.oid),
 			(SELECT coalesce(jsonb_object_agg(conname, convalidated), '{}') FROM pg_constraint WHERE conrelid = c.oid)
 		FROM pg_class c
 		WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname !~ '^(river_|schema_migrations)'`)
@@ -309,7 +309,7 @@ func TestConcurrentIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		var valid []string
-		err := pool.QueryRow(t.Context(), `SELECT array_agg(indexrelid::regclass::text ORDER BY 1) FROM pg_index
+		err := pool.QueryRow(t.Context(), `SELECT array_agg(indexrelid::regclass::text ORDER BY indexrelid::regclass::text) FROM pg_index
 			WHERE indexrelid::regclass::text IN ('accounts_by_tier', 'jobs_by_river_job') AND indisvalid`).Scan(&valid)
 		if err != nil {
 			t.Fatal(err)
