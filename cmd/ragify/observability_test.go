@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -175,6 +177,61 @@ func TestLogs(t *testing.T) {
 	if !ended {
 		t.Errorf("no line about the job's end in\n%s", log)
 	}
+}
+
+// metricName finds the metrics in what operators are given.
+var metricName = regexp.MustCompile(`\bragify_[a-z0-9_]+\b`)
+
+// TestMetrics_of_the_documents wants a running service to export what the dashboard and the alerts ask for.
+func TestMetrics_of_the_documents(t *testing.T) {
+	t.Parallel()
+	env := environ(t, dataDir(t))
+	server := start(t, env, "serve")
+	_, key := user(t, env, "ada@example.com", "pro")
+	c := client{base: server.api, key: key}
+	j, err := c.upload(t.Context(), "a.pdf", pdftest.Pages(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "done" })
+	a := request(t, http.MethodGet, server.admin+"/metrics", "")
+	exported := make(map[string]bool)
+	for line := range strings.Lines(a.body) {
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			exported[name] = true
+			if kind == "histogram" {
+				for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+					exported[name+suffix] = true
+				}
+			}
+		}
+	}
+	for _, want := range []string{
+		`ragify_engine_page_duration_seconds_count{ocr="false",pool="convert"} 3`, `ragify_queue_jobs_ended_total{code="",status="done"} 1`,
+		`ragify_queue_pages_charged_total 3`, `ragify_queue_work{queue="convert",state="available"} 0`,
+	} {
+		if !strings.Contains(a.body, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+	for _, file := range []string{"dashboard.json", "alerts.yaml", "README.md"} {
+		b, err := os.ReadFile("../../docs/observability/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := metricName.FindAllString(string(b), -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no metric", file)
+		}
+		for _, name := range named {
+			used := name == "ragify_webhook_attempts_total" || strings.HasPrefix(name, "ragify_queue_sweep_") // are there once something happened
+			if !exported[name] && !used {
+				t.Errorf("%s names %s, which nothing exports", file, name)
+			}
+		}
+	}
+	server.terminate()
 }
 
 func TestTelemetryVariables(t *testing.T) {
