@@ -131,6 +131,9 @@ type Detail struct {
 	PagesRemaining *int `json:"pages_remaining,omitempty"`
 	PagesUsed      *int `json:"pages_used,omitempty"`
 
+	// Parts GET /readyz: the parts of the service that do not work.
+	Parts *[]string `json:"parts,omitempty"`
+
 	// PdfPages Pages that the job would be charged for.
 	PdfPages *int `json:"pdf_pages,omitempty"`
 

@@ -108,7 +108,9 @@ func (c *Checker) sum(errs []error) error {
 	cause := errors.Join(causes...)
 	f := fault.New(fault.Unavailable, "not_ready", "The service is not ready: a part of it does not work.")
 	if said := fault.From(cause); len(causes) == 1 && said.Kind == fault.Unavailable {
-		f = fault.New(fault.Unavailable, said.Code, said.Message)
+		its := *said // a copy, for whose it is may keep it
+		its.Facts = nil
+		f = &its
 	}
 	return f.After(retry).With("parts", slices.Clip(names)).Because(cause)
 }

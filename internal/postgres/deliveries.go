@@ -33,7 +33,7 @@ func (s *Store) announce(ctx context.Context, tx pgx.Tx, j job.Job) error {
 // Deliveries lists the events of a job's webhook, newest first. Fault: NotFound "job_not_found", also for another account's
 // job.
 func (s *Store) Deliveries(ctx context.Context, acct account.ID, id uuid.UUID) (_ []job.Delivery, err error) {
-	defer op(&err, "postgres.Deliveries(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Deliveries(%s)", id)()
 	return s.deliveries(ctx, s.pool, acct, id)
 }
 
@@ -106,7 +106,7 @@ func errDeliveryNotFound() error {
 // were still to come are withdrawn; while one is under way nothing changes. Faults: NotFound "job_not_found" or
 // "delivery_not_found".
 func (s *Store) Redeliver(ctx context.Context, acct account.ID, id uuid.UUID, event string) (d job.Delivery, err error) {
-	defer op(&err, "postgres.Redeliver(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Redeliver(%s)", id)()
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		// The lock makes redeliveries of a job queue up; a deletion takes it, too.
 		r, err := s.scanRecord(tx.QueryRow(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE id = $1 AND account_id = $2 FOR NO KEY UPDATE`, id, acct))
@@ -159,7 +159,7 @@ func (s *Store) announceAgain(ctx context.Context, tx pgx.Tx, j job.Job, event s
 // DeliveryWanted tells whether the work may still deliver the event of a job: not when the job was deleted, or a redelivery
 // has taken its place.
 func (s *Store) DeliveryWanted(ctx context.Context, id uuid.UUID, event string, work int64) (wanted bool, err error) {
-	defer op(&err, "postgres.DeliveryWanted(%s)", id)
+	defer s.op(&ctx, &err, "postgres.DeliveryWanted(%s)", id)()
 	// Without its entry in the log (one that was purged, or a version that kept none) an event counts as wanted.
 	err = s.pool.QueryRow(ctx, `
 		SELECT coalesce(e.river_job_id = $3, true)
@@ -173,7 +173,7 @@ func (s *Store) DeliveryWanted(ctx context.Context, id uuid.UUID, event string, 
 // LogAttempt notes how an attempt to deliver an event went. The log keeps the newest job.MaxAttemptsLogged; an event that is
 // gone from it is ignored.
 func (s *Store) LogAttempt(ctx context.Context, event string, a job.Attempt) (err error) {
-	defer op(&err, "postgres.LogAttempt(%s)", event)
+	defer s.op(&ctx, &err, "postgres.LogAttempt(%s)", event)()
 	_, err = s.pool.Exec(ctx, `
 		WITH event AS (
 			UPDATE webhook_events SET delivered_at = CASE WHEN $4 = 'delivered' THEN $7 ELSE delivered_at END WHERE id = $1 RETURNING id
@@ -188,7 +188,7 @@ func (s *Store) LogAttempt(ctx context.Context, event string, a job.Attempt) (er
 
 // PurgeDeliveries forgets deliveries that are older than files are kept, but at least three days, and returns their number.
 func (s *Store) PurgeDeliveries(ctx context.Context) (purged int64, err error) {
-	defer op(&err, "postgres.PurgeDeliveries")
+	defer s.op(&ctx, &err, "postgres.PurgeDeliveries")()
 	tag, err := s.pool.Exec(ctx, `DELETE FROM webhook_events WHERE created_at <= $1`, s.now().Add(-max(s.retention, minDeliveryLog)))
 	return tag.RowsAffected(), err
 }
@@ -196,7 +196,7 @@ func (s *Store) PurgeDeliveries(ctx context.Context) (purged int64, err error) {
 // SetWebhookURL sets where webhooks of the account's later jobs go that name no URL themselves; "" for nowhere. Fault:
 // NotFound "account_not_found".
 func (s *Store) SetWebhookURL(ctx context.Context, id account.ID, url string) (err error) {
-	defer op(&err, "postgres.SetWebhookURL(%s)", id)
+	defer s.op(&ctx, &err, "postgres.SetWebhookURL(%s)", id)()
 	tag, err := s.pool.Exec(ctx, `UPDATE accounts SET webhook_url = $2 WHERE id = $1`, id, url)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errAccountNotFound()

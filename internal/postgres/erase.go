@@ -23,7 +23,7 @@ func errAccountDeleted() error {
 // session tokens are refused, and its address is free again. What belongs to it is removed by the queue
 // soon after. Fault: NotFound "account_not_found".
 func (s *Store) DeleteAccount(ctx context.Context, id account.ID) (err error) {
-	defer op(&err, "postgres.DeleteAccount(%s)", id)
+	defer s.op(&ctx, &err, "postgres.DeleteAccount(%s)", id)()
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		var user string
 		err := tx.QueryRow(ctx, `SELECT coalesce(clerk_user, '') FROM accounts WHERE id = $1 AND deleted_at IS NULL`, id).Scan(&user)
@@ -72,7 +72,7 @@ func (s *Store) closeAccount(ctx context.Context, tx pgx.Tx, id account.ID) erro
 // Jobs go first, the active ones before the others, then the ledger, then the account itself. Each step
 // is one short transaction that leaves the books right, so it may be interrupted and repeated by anyone.
 func (s *Store) EraseAccount(ctx context.Context, id account.ID) (done bool, err error) {
-	defer op(&err, "postgres.EraseAccount(%s)", id)
+	defer s.op(&ctx, &err, "postgres.EraseAccount(%s)", id)()
 	var deleted bool
 	err = s.pool.QueryRow(ctx, `SELECT deleted_at IS NOT NULL FROM accounts WHERE id = $1`, id).Scan(&deleted)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -30,7 +30,7 @@ const effectiveTier = `(
 // returns its id; "" when the change concerns no account. A change that is older than one known before,
 // or that follows the user's deletion, is Stale.
 func (s *Store) ApplyClerkChange(ctx context.Context, e account.Event, c account.ClerkChange) (o account.Outcome, id account.ID, err error) {
-	defer op(&err, "postgres.ApplyClerkChange(%s)", e.ID)
+	defer s.op(&ctx, &err, "postgres.ApplyClerkChange(%s)", e.ID)()
 	return s.applyOnce(ctx, e, func(tx pgx.Tx) (account.Outcome, account.ID, error) {
 		if c.Deleted {
 			id, err := s.forgetClerkUser(ctx, tx, c.User)
@@ -84,7 +84,7 @@ func buryClerkUser(ctx context.Context, tx pgx.Tx, user string, now time.Time) e
 // ApplySubscription notes a subscription's new state, once for each event, and returns the account that
 // it belongs to. What is not newer than the known state is Stale.
 func (s *Store) ApplySubscription(ctx context.Context, e account.Event, sub account.Subscription) (o account.Outcome, id account.ID, err error) {
-	defer op(&err, "postgres.ApplySubscription(%s)", e.ID)
+	defer s.op(&ctx, &err, "postgres.ApplySubscription(%s)", e.ID)()
 	return s.applyOnce(ctx, e, func(tx pgx.Tx) (account.Outcome, account.ID, error) {
 		// The owner of an earlier state stays: an operator may have set it.
 		var owner string
@@ -140,7 +140,7 @@ func (s *Store) applyOnce(ctx context.Context, e account.Event, apply func(tx pg
 
 // PurgeProviderEvents forgets events that are not repeated any more, and returns their number.
 func (s *Store) PurgeProviderEvents(ctx context.Context) (purged int64, err error) {
-	defer op(&err, "postgres.PurgeProviderEvents")
+	defer s.op(&ctx, &err, "postgres.PurgeProviderEvents")()
 	tag, err := s.pool.Exec(ctx, `DELETE FROM provider_events WHERE received_at <= $1`, s.now().Add(-eventRetention))
 	return tag.RowsAffected(), err
 }
@@ -148,7 +148,7 @@ func (s *Store) PurgeProviderEvents(ctx context.Context) (purged int64, err erro
 // SetVariants makes known subscriptions give the tier that their variant stands for now. Those of other
 // variants stay as they are: their customers bought them under an earlier mapping.
 func (s *Store) SetVariants(ctx context.Context, variants map[int64]plan.Tier) (changed int64, err error) {
-	defer op(&err, "postgres.SetVariants(%d)", len(variants))
+	defer s.op(&ctx, &err, "postgres.SetVariants(%d)", len(variants))()
 	ids, tiers := make([]int64, 0, len(variants)), make([]plan.Tier, 0, len(variants))
 	for id, tier := range variants {
 		ids, tiers = append(ids, id), append(tiers, tier)
@@ -162,7 +162,7 @@ func (s *Store) SetVariants(ctx context.Context, variants map[int64]plan.Tier) (
 // Subscriptions lists the known subscriptions, the newest change first, each with the account that it
 // belongs to, "" for none.
 func (s *Store) Subscriptions(ctx context.Context) (_ []account.Owned, err error) {
-	defer op(&err, "postgres.Subscriptions")
+	defer s.op(&ctx, &err, "postgres.Subscriptions")()
 	rows, err := s.pool.Query(ctx, `
 		SELECT s.id, s.account_ref, s.variant, s.tier, s.status, s.ends_at, s.updated_at, coalesce(a.id, '')
 		FROM subscriptions s LEFT JOIN accounts a ON s.account_ref IN (a.id, a.clerk_user) AND a.deleted_at IS NULL
@@ -180,7 +180,7 @@ func (s *Store) Subscriptions(ctx context.Context) (_ []account.Owned, err error
 // AssignSubscription gives a known subscription to an account, for good: later events do not change the
 // owner. Fault: NotFound "subscription_not_found".
 func (s *Store) AssignSubscription(ctx context.Context, subscription string, id account.ID) (err error) {
-	defer op(&err, "postgres.AssignSubscription(%s)", id)
+	defer s.op(&ctx, &err, "postgres.AssignSubscription(%s)", id)()
 	tag, err := s.pool.Exec(ctx, `UPDATE subscriptions SET account_ref = $2 WHERE id = $1`, subscription, id)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fault.New(fault.NotFound, "subscription_not_found", "No event has told of such a subscription.")

@@ -37,7 +37,7 @@ const (
 // All watchers of a store share one connection and one goroutine: a change costs one statement, however many watch the
 // job, and waiting costs one statement each Config.Recheck, however many jobs are watched.
 func (s *Store) Watch(ctx context.Context, acct account.ID, id uuid.UUID) (_ job.Job, changes <-chan job.Job, err error) {
-	defer op(&err, "postgres.Watch(%s)", id)
+	defer s.op(&ctx, &err, "postgres.Watch(%s)", id)()
 	w := s.watchers.add(ctx, id)
 	select {
 	case first, ok := <-w.changes:
