@@ -414,7 +414,7 @@ func TestDeletion_of_an_account_removes_everything(t *testing.T) {
 	}
 	done := u.upload(pdf(3), "Idempotency-Key", "once").want(http.StatusCreated).object()["id"].(string)
 	w.finish(done, job.Done)
-	failed := u.upload(pdf(4)).want(http.StatusCreated).object()["id"].(string)
+	failed := u.upload(append(pdf(4), field{"webhook_url", "", "https://example.com/hook?token=hush"})).want(http.StatusCreated).object()["id"].(string)
 	w.finish(failed, job.Failed)
 	deleted := u.upload(pdf(5)).want(http.StatusCreated).object()["id"].(string)
 	u.send(http.MethodDelete, "/jobs/"+deleted, nil).want(http.StatusNoContent)
@@ -446,6 +446,10 @@ func TestDeletion_of_an_account_removes_everything(t *testing.T) {
 		if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM `+table+` WHERE account_id = $1`, gone.ID).Scan(&left); err != nil || left != 0 {
 			t.Errorf("%d rows of %s are left, %v", left, table, err)
 		}
+	}
+	var webhooks int
+	if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'webhook' AND args <> '{"event": {}}'`).Scan(&webhooks); err != nil || webhooks != 0 {
+		t.Errorf("the queue keeps %d webhooks with what they said, %v", webhooks, err)
 	}
 	var subscriptions int
 	if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM subscriptions`).Scan(&subscriptions); err != nil || subscriptions != 0 {
@@ -518,7 +522,7 @@ func (noEngine) Convert(ctx context.Context, _ engine.Request, _ func(done, tota
 	return engine.Result{}, ctx.Err()
 }
 
-// noWebhooks is for tests in which none are sent.
+// noWebhooks is for tests that do not ask what is sent.
 type noWebhooks struct{}
 
 func (noWebhooks) Send(context.Context, webhook.Event) (webhook.Result, error) {

@@ -145,7 +145,12 @@ func (s *Store) Redeliver(ctx context.Context, acct account.ID, id uuid.UUID, ev
 
 // announceAgain replaces the work of an event.
 func (s *Store) announceAgain(ctx context.Context, tx pgx.Tx, j job.Job, event string, work int64) error {
-	if err := s.cancel(ctx, tx, work); err != nil {
+	// Removed, not only cancelled: redeliveries that are asked for in a loop must not fill the queue's table.
+	tag, err := tx.Exec(ctx, `DELETE FROM river_job WHERE id = $1 AND state <> 'running'`, work)
+	if err == nil && tag.RowsAffected() == 0 { // a worker has just taken it
+		err = s.cancel(ctx, tx, work)
+	}
+	if err != nil {
 		return err
 	}
 	a, err := s.ended(ctx, tx, j)
@@ -154,6 +159,22 @@ func (s *Store) announceAgain(ctx context.Context, tx pgx.Tx, j job.Job, event s
 	}
 	_, err = tx.Exec(ctx, `UPDATE webhook_events SET river_job_id = $2, delivered_at = NULL WHERE id = $1`, event, a.Work)
 	return err
+}
+
+// withdrawDeliveries removes up to eraseBatch pieces of the queue's work whose event has what match says, the finished ones
+// too, and tells whether there may be more. Work that is running stays without its event, and so is not tried again.
+func withdrawDeliveries(ctx context.Context, tx pgx.Tx, match map[string]any) (more bool, err error) {
+	// The containment is what River's index of the arguments answers.
+	err = tx.QueryRow(ctx, `
+		WITH batch AS (
+			SELECT id, state FROM river_job WHERE kind = 'webhook' AND args @> jsonb_build_object('event', $1::jsonb) LIMIT $2 FOR UPDATE
+		), removed AS (
+			DELETE FROM river_job r USING batch b WHERE r.id = b.id AND b.state <> 'running'
+		), emptied AS (
+			UPDATE river_job r SET args = '{"event": {}}' FROM batch b WHERE r.id = b.id AND b.state = 'running'
+		)
+		SELECT EXISTS (SELECT FROM batch)`, match, eraseBatch).Scan(&more)
+	return more, err
 }
 
 // DeliveryWanted tells whether the work may still deliver the event of a job: not when the job was deleted, or a redelivery

@@ -161,7 +161,7 @@ func TestDeliveries(t *testing.T) {
 		wantFault(t, err, fault.NotFound, "job_not_found")
 	})
 
-	t.Run("any number of redeliveries at once leave one series", func(t *testing.T) {
+	t.Run("any number of redeliveries at once leave one series, and nothing of the others", func(t *testing.T) {
 		j, event := b.hooked(t)
 		first := work(t, event)
 		errs := make(chan error)
@@ -177,7 +177,7 @@ func TestDeliveries(t *testing.T) {
 			}
 		}
 		var left []int64
-		err := b.pool.QueryRow(t.Context(), `SELECT array_agg(id) FROM river_job WHERE kind = 'webhook' AND finalized_at IS NULL AND id >= $1`, first).Scan(&left)
+		err := b.pool.QueryRow(t.Context(), `SELECT array_agg(id) FROM river_job WHERE kind = 'webhook' AND id >= $1`, first).Scan(&left)
 		if err != nil || fmt.Sprint(left) != fmt.Sprint([]int64{work(t, event)}) {
 			t.Errorf("%v, %v", left, err)
 		}

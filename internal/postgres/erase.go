@@ -69,7 +69,7 @@ func (s *Store) closeAccount(ctx context.Context, tx pgx.Tx, id account.ID) erro
 }
 
 // EraseAccount does one step of removing what belongs to a deleted account; call it until it is done.
-// Jobs go first, the active ones before the others, then the ledger, then the account itself. Each step
+// Jobs go first, the active ones before the others, then their webhooks, the ledger, and the account itself. Each step
 // is one short transaction that leaves the books right, so it may be interrupted and repeated by anyone.
 func (s *Store) EraseAccount(ctx context.Context, id account.ID) (done bool, err error) {
 	defer s.op(&ctx, &err, "postgres.EraseAccount(%s)", id)()
@@ -85,7 +85,7 @@ func (s *Store) EraseAccount(ctx context.Context, id account.ID) (done bool, err
 		return false, errors.New("the account is not deleted")
 	}
 	for _, step := range []func(context.Context, pgx.Tx, account.ID) (more bool, err error){
-		s.eraseActiveJobs, s.eraseEndedJobs, eraseLedger, eraseRest,
+		s.eraseActiveJobs, s.eraseEndedJobs, eraseDeliveries, eraseLedger, eraseRest,
 	} {
 		var more bool
 		err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
@@ -127,7 +127,10 @@ func (s *Store) eraseActiveJobs(ctx context.Context, tx pgx.Tx, id account.ID) (
 }
 
 func (s *Store) eraseEndedJobs(ctx context.Context, tx pgx.Tx, id account.ID) (more bool, err error) {
-	rows, err := tx.Query(ctx, `SELECT id FROM jobs WHERE account_id = $1 AND status IN ('done', 'failed') ORDER BY id LIMIT $2 FOR UPDATE`, id, eraseBatch)
+	// In the order of an index of the account's own jobs: in that of their ids each step would pass by those of all others.
+	rows, err := tx.Query(ctx, `
+		SELECT id FROM jobs WHERE account_id = $1 AND status IN ('done', 'failed')
+		ORDER BY created_at DESC, id DESC LIMIT $2 FOR UPDATE`, id, eraseBatch)
 	if err != nil {
 		return false, err
 	}
@@ -146,6 +149,12 @@ func (s *Store) eraseJobs(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error
 		}
 	}
 	return s.deleteFiles(ctx, tx, ids)
+}
+
+// eraseDeliveries removes what the queue keeps of an account's webhooks, those sent as well as those to come: URLs and names
+// of files. After the jobs: without one of them nothing new comes.
+func eraseDeliveries(ctx context.Context, tx pgx.Tx, id account.ID) (more bool, err error) {
+	return withdrawDeliveries(ctx, tx, map[string]any{"account": id})
 }
 
 // eraseLedger removes all entries of some jobs, and their pages from the months. The entries are found

@@ -112,7 +112,7 @@ func (s *Store) Jobs(ctx context.Context, acct account.ID, status job.Status, pa
 }
 
 // DeleteJob removes a job's record. An active job is cancelled: its work is taken off the queue, its
-// slot and its pages are given back. The caller removes the files under job.Prefix(id). Fault:
+// slot and its pages are given back. An ended one's webhook leaves the queue. The caller removes the files under job.Prefix(id). Fault:
 // NotFound "job_not_found".
 func (s *Store) DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) (err error) {
 	defer s.op(&ctx, &err, "postgres.DeleteJob(%s)", id)()
@@ -127,6 +127,10 @@ func (s *Store) DeleteJob(ctx context.Context, acct account.ID, id uuid.UUID) (e
 		}
 		if r.Status.Active() {
 			if err := s.takeBack(ctx, tx, r); err != nil {
+				return err
+			}
+		} else if r.WebhookURL != "" {
+			if _, err := withdrawDeliveries(ctx, tx, map[string]any{"body": map[string]any{"data": map[string]any{"id": id}}}); err != nil {
 				return err
 			}
 		}
