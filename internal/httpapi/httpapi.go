@@ -132,6 +132,8 @@ type server struct {
 	metrics *metrics
 	queue   *queueGauge
 	waiting *waiting
+	// largeEvents has an element for each event of a provider above smallEvent that is being taken in.
+	largeEvents chan struct{}
 }
 
 const (
@@ -175,6 +177,7 @@ func newServer(d Deps) (*server, error) {
 	}
 	return &server{
 		Deps: d, metrics: m, queue: &queueGauge{jobs: d.Jobs, now: d.Now}, waiting: newWaiting(d.MaxWaiting, m.waiting),
+		largeEvents: make(chan struct{}, largeEvents),
 	}, nil
 }
 

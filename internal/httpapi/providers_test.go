@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -202,6 +203,61 @@ func TestProviders_refuse(t *testing.T) {
 	var accounts, events int
 	if err := w.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM provider_events)`).Scan(&accounts, &events); err != nil || accounts+events != 0 {
 		t.Errorf("%d accounts, %d events, %v after refusals only", accounts, events, err)
+	}
+}
+
+func TestProviders_hold_few_large_bodies_of_strangers(t *testing.T) {
+	w := providerWorld(t)
+	// Requests whose bodies do not end.
+	var pipes []*io.PipeWriter
+	var held sync.WaitGroup
+	for range 16 {
+		body, end := io.Pipe()
+		pipes = append(pipes, end)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/webhooks/clerk", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.Go(func() {
+			if resp, err := w.server.Client().Do(r); err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+		if _, err := end.Write(make([]byte, 100<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := strings.Repeat(" ", 100<<10) + "{}"
+	send := func() answer {
+		return w.send(http.MethodPost, "/webhooks/lemonsqueezy", strings.NewReader(large), "X-Signature", lemonSignature(lemonSecret, large))
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; { // what was written may not be read yet
+		a := send()
+		if a.status == http.StatusServiceUnavailable {
+			a.fails(http.StatusServiceUnavailable, "too_many_events")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("one more large body is taken: %d", a.status)
+		}
+	}
+	w.wantOutcome(w.clerkSends("small", clerkEvent("created", "user_small", "s@example.com", 1)), "applied")
+	for _, end := range pipes {
+		_ = end.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	held.Wait()
+	for deadline := time.Now().Add(20 * time.Second); ; { // the server sees it a moment later
+		a := send()
+		if a.status != http.StatusServiceUnavailable {
+			a.fails(http.StatusBadRequest, "invalid_event")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the places are not given back")
+		}
 	}
 }
 
