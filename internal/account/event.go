@@ -41,7 +41,7 @@ const (
 type ClerkChange struct {
 	User    string
 	Deleted bool
-	Email   string    // primary address, "" for none; not of deleted users
+	Email   string    // verified primary address, "" for none; not of deleted users
 	At      time.Time // of the change, by Clerk's clock; not of deleted users
 }
 

@@ -254,7 +254,10 @@ func TestClerk_times_beyond_all_calendars(t *testing.T) {
 
 func TestClerk_email_of_a_new_user(t *testing.T) {
 	clerk := authtest.New(t)
-	api := &authtest.API{Secret: "sk_test_1", Emails: map[string]string{"user_asked": "asked@example.com"}}
+	api := &authtest.API{
+		Secret: "sk_test_1", Emails: map[string]string{"user_asked": "asked@example.com", "user_unchecked": "victim@example.com"},
+		Unverified: []string{"user_unchecked"},
+	}
 	api.Keys.Store(&[]*authtest.Clerk{clerk})
 	m := newMemory()
 	a := newAuthenticator(t, auth.Config{Store: m, Clerk: auth.Clerk{SecretKey: "sk_test_1", BaseURL: api.Serve(t)}})
@@ -266,6 +269,7 @@ func TestClerk_email_of_a_new_user(t *testing.T) {
 		{"user_claimed", "claimed@example.com", "claimed@example.com"},
 		{"user_asked", nil, "asked@example.com"},
 		{"user_odd", 17, ""},
+		{"user_unchecked", nil, ""},
 		{"user_unknown_to_clerk", nil, ""},
 	} {
 		token := clerk.Token(t, authtest.Claims(tc.user, time.Now(), map[string]any{"email": tc.claim}))

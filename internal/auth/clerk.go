@@ -201,7 +201,7 @@ func (v *verifier) allowsIssuer(issuer string) bool {
 	return ok && domain != ""
 }
 
-// emailOf asks Clerk for the primary address of a user, "" when there is none or no secret key to ask with.
+// emailOf asks Clerk for the primary address of a user, "" when there is none that is verified or no secret key to ask with.
 func (v *verifier) emailOf(ctx context.Context, userID string) (string, error) {
 	if v.users == nil {
 		return "", nil
@@ -211,7 +211,7 @@ func (v *verifier) emailOf(ctx context.Context, userID string) (string, error) {
 		return "", err
 	}
 	for _, address := range u.EmailAddresses {
-		if address != nil && address.ID == *u.PrimaryEmailAddressID {
+		if address != nil && address.ID == *u.PrimaryEmailAddressID && address.Verification != nil && address.Verification.Status == "verified" {
 			return account.PlausibleEmail(address.EmailAddress), nil
 		}
 	}

@@ -82,7 +82,7 @@ func svix(t *testing.T, secret, id string, at time.Time, body string) []string {
 // clerkEvent is a user.created or user.updated.
 func clerkEvent(kind, user, email string, at int) string {
 	return fmt.Sprintf(`{"type":"user.%s","object":"event","data":{"id":%q,"object":"user","primary_email_address_id":"idn_2",
-		"email_addresses":[{"id":"idn_1","email_address":"old@example.com"},{"id":"idn_2","email_address":%q}],
+		"email_addresses":[{"id":"idn_1","email_address":"old@example.com"},{"id":"idn_2","email_address":%q,"verification":{"status":"verified"}}],
 		"created_at":1700000000000,"updated_at":%d}}`, kind, user, email, 1700000000000+at)
 }
 
@@ -277,6 +277,20 @@ func TestClerk_events(t *testing.T) {
 		w.wantOutcome(w.clerkSends("a3", clerkEvent("updated", "user_a", "third@example.com", 3)), "applied")
 		w.wantOutcome(w.clerkSends("a1", clerkEvent("updated", "user_a", "second@example.com", 2)), "duplicate")
 		if got := email(t, "user_a"); got != "third@example.com" {
+			t.Errorf("the address is %q", got)
+		}
+	})
+	t.Run("an address that nobody has checked is not the user's", func(t *testing.T) {
+		w := w.in(t)
+		unverified := func(event string) string { return strings.Replace(event, `"status":"verified"`, `"status":"unverified"`, 1) }
+		w.wantOutcome(w.clerkSends("u1", unverified(clerkEvent("created", "user_u", "victim@example.com", 1))), "applied")
+		if got := email(t, "user_u"); got != "" {
+			t.Errorf("the address is %q", got)
+		}
+		w.wantOutcome(w.clerkSends("u2", clerkEvent("updated", "user_u", "own@example.com", 2)), "applied")
+		null := strings.Replace(clerkEvent("updated", "user_u", "victim@example.com", 3), `{"status":"verified"}`, "null", 1)
+		w.wantOutcome(w.clerkSends("u3", null), "applied")
+		if got := email(t, "user_u"); got != "" {
 			t.Errorf("the address is %q", got)
 		}
 	})

@@ -80,6 +80,10 @@ type clerkEvent struct {
 		EmailAddresses []struct {
 			ID      string `json:"id"`
 			Address string `json:"email_address"`
+			// Operators find accounts by their address: one that nobody has checked could be somebody else's.
+			Verification struct {
+				Status string `json:"status"`
+			} `json:"verification"`
 		} `json:"email_addresses"`
 	} `json:"data"`
 }
@@ -115,7 +119,7 @@ func (c *clerk) parse(h http.Header, body []byte) (m message, err error) {
 			return m, errEvent("data.updated_at is not a time")
 		}
 		for _, address := range e.Data.EmailAddresses {
-			if address.ID == e.Data.PrimaryEmailID && address.ID != "" {
+			if address.ID == e.Data.PrimaryEmailID && address.ID != "" && address.Verification.Status == "verified" {
 				change.Email = account.PlausibleEmail(address.Address)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,11 +93,12 @@ func Sign(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, claims
 
 // API is Clerk's backend API: GET /jwks and GET /users/{id}. Its zero value has neither keys nor users.
 type API struct {
-	Keys    atomic.Pointer[[]*Clerk]
-	Emails  map[string]string // user → primary address
-	Down    atomic.Bool       // answers 500
-	Fetches atomic.Int64      // of the key set
-	Secret  string            // expected as a Bearer token
+	Keys       atomic.Pointer[[]*Clerk]
+	Emails     map[string]string // user → primary address
+	Unverified []string          // users whose primary address nobody has checked
+	Down       atomic.Bool       // answers 500
+	Fetches    atomic.Int64      // of the key set
+	Secret     string            // expected as a Bearer token
 }
 
 // Serve starts the API and gives its base URL.
@@ -136,12 +138,16 @@ func (a *API) serveKeys(w http.ResponseWriter) {
 
 func (a *API) serveUser(w http.ResponseWriter, path string) {
 	for user, email := range a.Emails {
+		status := "verified"
+		if slices.Contains(a.Unverified, user) {
+			status = "unverified"
+		}
 		if path == "/users/"+user {
 			_ = json.NewEncoder(w).Encode(map[string]any{
 				"id": user, "primary_email_address_id": "idn_2",
 				"email_addresses": []any{
 					map[string]any{"id": "idn_1", "email_address": "old@example.com"},
-					map[string]any{"id": "idn_2", "email_address": email},
+					map[string]any{"id": "idn_2", "email_address": email, "verification": map[string]any{"status": status}},
 				},
 			})
 			return
