@@ -282,7 +282,9 @@ func TestClerk_events(t *testing.T) {
 	})
 	t.Run("an address that nobody has checked is not the user's", func(t *testing.T) {
 		w := w.in(t)
-		unverified := func(event string) string { return strings.Replace(event, `"status":"verified"`, `"status":"unverified"`, 1) }
+		unverified := func(event string) string {
+			return strings.Replace(event, `"status":"verified"`, `"status":"unverified"`, 1)
+		}
 		w.wantOutcome(w.clerkSends("u1", unverified(clerkEvent("created", "user_u", "victim@example.com", 1))), "applied")
 		if got := email(t, "user_u"); got != "" {
 			t.Errorf("the address is %q", got)
