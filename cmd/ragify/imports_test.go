@@ -31,7 +31,7 @@ func TestImports(t *testing.T) {
 		"internal/sanitize":  {"internal/document"},
 		"internal/workbench": {"internal/layout", "internal/document"},
 		"internal/engine":    {"internal/tracing", "internal/pdfium", "internal/layout", "internal/safety", "internal/ocr", "internal/export", "internal/stamp", "internal/sanitize", "internal/workbench", "internal/document", "internal/option", "internal/fault"},
-		"internal/blob":      {"internal/fault"},
+		"internal/blob":      {"internal/fault", "internal/tracing"},
 		"internal/pgserver":  {},
 		"internal/health":    {"internal/fault"},
 		"internal/tracing":   {"internal/fault"},

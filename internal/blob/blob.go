@@ -99,7 +99,7 @@ func (s *Store) Close() error { return s.bucket.Close() }
 // returned as r gave it.
 func (s *Store) Put(ctx context.Context, key, mediaType string, r io.Reader) (err error) {
 	defer fault.Op(&err, "blob.Put(%s)", key)
-	defer s.metrics.measure(opPut, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opPut, &err)()
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (k *errorKeeper) Read(p []byte) (int, error) {
 
 // Get opens the object under key. size is in bytes. The caller closes the reader; ctx bounds its use.
 func (s *Store) Get(ctx context.Context, key string) (_ io.ReadSeekCloser, size int64, err error) {
-	defer s.metrics.measure(opGet, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opGet, &err)()
 	r, err := s.open(ctx, key)
 	if err != nil {
 		return nil, 0, err
@@ -171,7 +171,7 @@ func (s *Store) open(ctx context.Context, key string) (_ *blob.Reader, err error
 // Fetch copies the object under key to a new file at path, readable by this user only. When it fails,
 // no file is left.
 func (s *Store) Fetch(ctx context.Context, key, path string) (err error) {
-	defer s.metrics.measure(opFetch, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opFetch, &err)()
 	r, err := s.open(ctx, key)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (s *Store) Fetch(ctx context.Context, key, path string) (err error) {
 // Delete removes the object under key; a missing one is fine.
 func (s *Store) Delete(ctx context.Context, key string) (err error) {
 	defer fault.Op(&err, "blob.Delete(%s)", key)
-	defer s.metrics.measure(opDelete, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opDelete, &err)()
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *Store) Delete(ctx context.Context, key string) (err error) {
 // under the prefix meanwhile may stay.
 func (s *Store) DeletePrefix(ctx context.Context, prefix string) (err error) {
 	defer fault.Op(&err, "blob.DeletePrefix(%s)", prefix)
-	defer s.metrics.measure(opDelete, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opDelete, &err)()
 	folder, ok := strings.CutSuffix(prefix, "/")
 	if !ok {
 		return fmt.Errorf("prefix %q does not end in a slash", prefix)
@@ -243,7 +243,7 @@ func (s *Store) DeletePrefix(ctx context.Context, prefix string) (err error) {
 // it is given.
 func (s *Store) List(ctx context.Context, prefix string, fn func(key string, modified time.Time) error) (err error) {
 	defer fault.Op(&err, "blob.List(%s)", prefix)
-	defer s.metrics.measure(opList, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opList, &err)()
 	if s.dir != "" {
 		return s.listDir(ctx, prefix, fn)
 	}
@@ -267,7 +267,7 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(key string, mod
 // since it may still become an object. Where an S3 server does not tell of such parts, nothing is removed.
 func (s *Store) RemoveUnfinished(ctx context.Context, prefix string, before time.Time) (removed int, err error) {
 	defer fault.Op(&err, "blob.RemoveUnfinished(%s)", prefix)
-	defer s.metrics.measure(opCleanUp, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opCleanUp, &err)()
 	if folder, ok := strings.CutSuffix(prefix, "/"); !ok || checkKey(folder) != nil {
 		return 0, fmt.Errorf("prefix %q is not a folder", prefix)
 	}
@@ -284,7 +284,7 @@ func (s *Store) RemoveUnfinished(ctx context.Context, prefix string, before time
 // Ping checks that the storage answers.
 func (s *Store) Ping(ctx context.Context) (err error) {
 	defer fault.Op(&err, "blob.Ping")
-	defer s.metrics.measure(opPing, time.Now(), &err)
+	defer s.metrics.begin(&ctx, opPing, &err)()
 	if s.dir != "" { // IsAccessible would walk through the whole directory
 		if _, err := os.Stat(s.dir); err != nil {
 			return unavailable(err)

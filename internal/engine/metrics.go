@@ -61,6 +61,8 @@ func newMetrics(e *Engine, registry prometheus.Registerer) *metrics {
 	for _, reason := range []string{endDeadline, endCancelled, endMemory, endOutside, endCrash} {
 		m.ends.WithLabelValues(reason) // zero is worth knowing
 	}
+	m.pageTime.WithLabelValues("false")
+	m.pageTime.WithLabelValues("true")
 	return m
 }
 

@@ -70,6 +70,26 @@ func registerPool(registry prometheus.Registerer, pool *pgxpool.Pool) {
 	counter("ragify_postgres_acquire_wait_seconds_total", "Time spent on waiting for connections.", func(s *pgxpool.Stat) float64 { return s.EmptyAcquireWaitTime().Seconds() })
 }
 
+// registerWatchers exports who waits for changes of jobs, and whether this process hears of them.
+func registerWatchers(registry prometheus.Registerer, w *watchers) {
+	f := promauto.With(registry)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "ragify_postgres_watched_jobs", Help: "Jobs whose changes somebody waits for, on event streams or otherwise.",
+	}, func() float64 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return float64(len(w.byJob))
+	})
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "ragify_postgres_listening", Help: "1 while this process hears of changes of jobs over a connection of its own, else 0; it has one while it watches jobs.",
+	}, func() float64 {
+		if w.listening.Load() {
+			return 1
+		}
+		return 0
+	})
+}
+
 func newOperations(registry prometheus.Registerer) *prometheus.HistogramVec {
 	return promauto.With(registry).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ragify_postgres_operation_duration_seconds",

@@ -96,6 +96,7 @@ func New(c Config) *Store {
 	s.operations = newOperations(c.Registry)
 	if c.Registry != nil {
 		c.Registry.MustRegister(&outlook{pool: c.Pool, logger: logger})
+		registerWatchers(c.Registry, s.watchers)
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,6 +66,8 @@ type watchers struct {
 	unread  map[uuid.UUID]struct{} // jobs that may be different from what their watchers know
 	running bool                   // there is a goroutine in listen: as long as there is a watcher
 	wake    context.CancelFunc     // ends its wait for a notification
+
+	listening atomic.Bool // its connection hears notifications
 }
 
 // watched is a job that somebody watches.
@@ -177,6 +180,8 @@ func (w *watchers) listenOnce(ctx context.Context) (listened bool, err error) {
 	}); err != nil {
 		return false, err
 	}
+	w.listening.Store(true)
+	defer w.listening.Store(false)
 	w.changed(uuid.Nil) // whatever was before went unheard
 	for recheck := time.Now().Add(w.recheck); ; {
 		ids, wanted := w.nextRead()

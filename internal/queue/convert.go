@@ -72,7 +72,7 @@ func (c *converter) Work(ctx context.Context, work *river.Job[convertArgs]) (err
 	m.busy.Add(1)
 	defer m.busy.Add(-1)
 	began := time.Now()
-	ctx, span := tracing.Work(tracing.Continue(ctx, work.Metadata), c.q.c.Tracer, "convert", work.Attempt, began.Sub(work.CreatedAt))
+	ctx, span := tracing.Work(ctx, c.q.c.Tracer, "convert", work.Attempt, began.Sub(work.CreatedAt))
 	defer func() { tracing.End(span, err) }()
 	ctx = tracing.With(tracing.With(ctx, tracing.KeyJob, id), tracing.KeyAttempt, work.Attempt)
 	logger := c.q.logger

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // webhookBackoff are the pauses between attempts to deliver an event, as the Standard Webhooks
@@ -38,13 +40,14 @@ type deliverer struct {
 	store    Store
 	webhooks Webhooks
 	logger   *slog.Logger
+	tracer   trace.TracerProvider // nil: none
 
 	mu       sync.Mutex
 	underWay map[account.ID]int // deliveries, at most webhooksPerAccount
 }
 
 func newDeliverer(q *Queue) *deliverer {
-	return &deliverer{store: q.c.Store, webhooks: q.c.Webhooks, logger: q.logger, underWay: make(map[account.ID]int)}
+	return &deliverer{store: q.c.Store, webhooks: q.c.Webhooks, logger: q.logger, tracer: q.c.Tracer, underWay: make(map[account.ID]int)}
 }
 
 // Timeout is webhookTimeout.
@@ -57,8 +60,12 @@ func (*deliverer) NextRetry(work *river.Job[webhookArgs]) time.Time {
 }
 
 // Work tries to deliver an event once.
-func (d *deliverer) Work(ctx context.Context, work *river.Job[webhookArgs]) error {
+func (d *deliverer) Work(ctx context.Context, work *river.Job[webhookArgs]) (err error) {
 	e := work.Args.Event
+	ctx, span := tracing.Work(ctx, d.tracer, "webhook", work.Attempt, time.Since(work.CreatedAt))
+	defer func() { tracing.End(span, err) }()
+	ctx = tracing.With(tracing.With(ctx, tracing.KeyJob, e.Job()), tracing.KeyAttempt, work.Attempt)
+	ctx = tracing.With(ctx, tracing.KeyAccount, e.Account)
 	if !d.enter(e.Account) {
 		return river.JobSnooze(turnPause(time.Since(work.CreatedAt)))
 	}

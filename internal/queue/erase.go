@@ -11,6 +11,7 @@ import (
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/job"
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // erasureQueue has the removal of what deleted accounts leave behind: it waits for nothing periodic, and
@@ -53,13 +54,13 @@ func (deleteFilesArgs) InsertOpts() river.InsertOpts {
 
 // Erase adds the removal of what belongs to a deleted account.
 func (i *Inserter) Erase(ctx context.Context, tx pgx.Tx, id account.ID) error {
-	_, err := i.client.InsertTx(ctx, tx, eraseArgs{Account: id}, nil)
+	_, err := i.client.InsertTx(ctx, tx, eraseArgs{Account: id}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
 	return err
 }
 
 // DeleteFiles adds the removal of the files of jobs that are gone once tx commits.
 func (i *Inserter) DeleteFiles(ctx context.Context, tx pgx.Tx, jobs []uuid.UUID) error {
-	_, err := i.client.InsertTx(ctx, tx, deleteFilesArgs{Jobs: jobs}, nil)
+	_, err := i.client.InsertTx(ctx, tx, deleteFilesArgs{Jobs: jobs}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
 	return err
 }
 

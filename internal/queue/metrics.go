@@ -73,7 +73,9 @@ func newMetrics(registry prometheus.Registerer, workers int) *metrics {
 	m.takeovers.WithLabelValues("put_back")
 	m.takeovers.WithLabelValues("given_up")
 	m.ended.WithLabelValues(string(job.Done), "")
-	m.ended.WithLabelValues(string(job.Failed), job.Abandoned().ErrorCode)
+	for _, code := range failures() {
+		m.ended.WithLabelValues(string(job.Failed), code)
+	}
 	return m
 }
 
@@ -86,14 +88,21 @@ func (m *metrics) end(o job.Outcome, pages int, took time.Duration) {
 	}
 }
 
+// otherFailure stands for error codes that are none of failures.
+const otherFailure = "other"
+
+// failures are the error codes of failed jobs that metrics tell apart.
+func failures() []string {
+	return []string{
+		job.Abandoned().ErrorCode, "not_a_pdf", "damaged_pdf", "password_required", "wrong_password", "unsupported_encryption",
+		"too_complex", "timed_out", "invalid_page_range", "invalid_options", "result_too_large", otherFailure,
+	}
+}
+
 // boundedCode keeps the label's values few: codes come from the engine's child, which has seen hostile bytes.
 func boundedCode(code string) string {
-	known := []string{
-		"", job.Abandoned().ErrorCode, "not_a_pdf", "damaged_pdf", "password_required", "wrong_password", "unsupported_encryption",
-		"too_complex", "timed_out", "invalid_page_range", "invalid_options", "result_too_large",
-	}
-	if slices.Contains(known, code) {
+	if code == "" || slices.Contains(failures(), code) {
 		return code
 	}
-	return "other"
+	return otherFailure
 }

@@ -198,7 +198,7 @@ func New(c Config) (*Queue, error) {
 			maintenanceQueue: {MaxWorkers: maintenanceWorkers, FetchPollInterval: otherPoll},
 			erasureQueue:     {MaxWorkers: erasureWorkers, FetchPollInterval: otherPoll},
 		},
-		Middleware:           []rivertype.Middleware{working.middleware()},
+		Middleware:           []rivertype.Middleware{working.middleware(), continued()},
 		JobTimeout:           timeout,
 		RescueStuckJobsAfter: timeout + rescueMargin,
 		SoftStopTimeout:      q.c.StopGrace,

@@ -46,6 +46,24 @@ func maintenance() river.InsertOpts {
 	}
 }
 
+// The sweeps, and how their rounds end: labels of the metrics.
+const (
+	sweepExpire  = "expire"
+	sweepOrphans = "orphans"
+	roundOK      = "ok"
+	roundFailed  = "failed"
+)
+
+// The steps of sweeps.
+const (
+	stepIdempotencyKeys = "idempotency_keys"
+	stepDeliveries      = "deliveries"
+	stepProviderEvents  = "provider_events"
+	stepExpiredJobs     = "expired_jobs"
+	stepOrphanedJobs    = "orphaned_jobs"
+	stepUnfinished      = "unfinished_objects"
+)
+
 // sweepMetrics shows that the periodic work is done, and what it did. Any process may do a round, so the
 // last success of all is the maximum over them.
 type sweepMetrics struct {
@@ -61,11 +79,24 @@ func newSweepMetrics(registry prometheus.Registerer) (*sweepMetrics, error) {
 			Buckets: []float64{.01, .1, 1, 10, 60, 600, 3600, 21600},
 		}, []string{"sweep", "outcome"}),
 		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "ragify_queue_sweep_last_success_timestamp_seconds", Help: "When this process last did a round of periodic clean-up without a failure.",
+			Name: "ragify_queue_sweep_last_success_timestamp_seconds",
+			Help: "When this process last did a round of periodic clean-up without a failure; 0: not since its start.",
 		}, []string{"sweep"}),
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ragify_queue_sweep_removed_total", Help: "What periodic clean-up removed: the files of so many jobs, or records.",
 		}, []string{"what"}),
+	}
+	for sweep, steps := range map[string][]string{
+		sweepExpire:  {stepIdempotencyKeys, stepDeliveries, stepProviderEvents, stepExpiredJobs},
+		sweepOrphans: {stepOrphanedJobs, stepUnfinished},
+	} {
+		m.success.WithLabelValues(sweep) // zero is what alerts have to see
+		for _, outcome := range []string{roundOK, roundFailed} {
+			m.seconds.WithLabelValues(sweep, outcome)
+		}
+		for _, what := range steps {
+			m.removed.WithLabelValues(what)
+		}
 	}
 	if registry == nil {
 		return m, nil
@@ -105,9 +136,9 @@ func (q *Queue) round(ctx context.Context, sweep string, steps ...step) error {
 	if len(removed) > 0 {
 		q.logger.InfoContext(ctx, "cleaned up", append(removed, "sweep", sweep, "took", took)...)
 	}
-	outcome := "ok"
+	outcome := roundOK
 	if len(failures) > 0 {
-		outcome = "failed"
+		outcome = roundFailed
 	} else {
 		q.sweeps.success.WithLabelValues(sweep).SetToCurrentTime()
 	}
@@ -137,11 +168,11 @@ func (e *expirer) Work(ctx context.Context, _ *river.Job[expireArgs]) error { re
 // keys, deliveries of webhooks, events of providers. One elected process has this done every minute, or as
 // often as RETENTION if that is less.
 func (q *Queue) Expire(ctx context.Context) error {
-	return q.round(ctx, "expire",
-		step{"idempotency_keys", records(q.c.Store.PurgeIdempotencyKeys)},
-		step{"deliveries", records(q.c.Store.PurgeDeliveries)},
-		step{"provider_events", records(q.c.Store.PurgeProviderEvents)},
-		step{"expired_jobs", q.expireFiles})
+	return q.round(ctx, sweepExpire,
+		step{stepIdempotencyKeys, records(q.c.Store.PurgeIdempotencyKeys)},
+		step{stepDeliveries, records(q.c.Store.PurgeDeliveries)},
+		step{stepProviderEvents, records(q.c.Store.PurgeProviderEvents)},
+		step{stepExpiredJobs, q.expireFiles})
 }
 
 // records fits a purge of records into a step.
@@ -227,9 +258,9 @@ func (o *orphanSweeper) Work(ctx context.Context, _ *river.Job[orphanArgs]) erro
 // keeps whatever is stored under its prefix, and nothing undeletes a row or un-notes that.
 func (q *Queue) SweepOrphans(ctx context.Context) error {
 	root, _, _ := strings.Cut(job.Prefix(uuid.Nil), uuid.Nil.String())
-	return q.round(ctx, "orphans",
-		step{"orphaned_jobs", func(ctx context.Context) (int, error) { return q.sweepPrefixes(ctx, root) }},
-		step{"unfinished_objects", func(ctx context.Context) (int, error) {
+	return q.round(ctx, sweepOrphans,
+		step{stepOrphanedJobs, func(ctx context.Context) (int, error) { return q.sweepPrefixes(ctx, root) }},
+		step{stepUnfinished, func(ctx context.Context) (int, error) {
 			return q.c.Blobs.RemoveUnfinished(ctx, root, q.c.Now().Add(-unfinishedAge))
 		}})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/ragify/ragify/internal/tracing"
 )
 
 // workingSet is the work that this process has in hand. The sentinel compares it with what the database
@@ -16,6 +18,13 @@ type workingSet struct {
 }
 
 func newWorkingSet() *workingSet { return &workingSet{ids: make(map[int64]int)} }
+
+// continued gives all work what its metadata tells of the request that caused it.
+func continued() rivertype.Middleware {
+	return river.WorkerMiddlewareFunc(func(ctx context.Context, work *rivertype.JobRow, do func(context.Context) error) error {
+		return do(tracing.Continue(ctx, work.Metadata))
+	})
+}
 
 // middleware notes all work from its beginning to its end.
 func (s *workingSet) middleware() rivertype.Middleware {

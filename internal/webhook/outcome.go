@@ -71,6 +71,11 @@ func newMetrics(registry prometheus.Registerer) (metrics, error) {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}),
 	}
+	for _, outcome := range []job.AttemptOutcome{
+		job.AttemptDelivered, job.AttemptRefused, job.AttemptGone, job.AttemptTimedOut, job.AttemptUnreachable, job.AttemptInsecure, job.AttemptNoAddress,
+	} {
+		m.attempts.WithLabelValues(string(outcome)) // zero is worth knowing
+	}
 	if registry == nil {
 		return m, nil
 	}
