@@ -125,7 +125,7 @@ func (s *Store) Redeliver(ctx context.Context, acct account.ID, id uuid.UUID, ev
 			return err
 		}
 		if state == nil || *state != "running" {
-			if err := s.announceAgain(ctx, tx, r.Job, event, work); err != nil {
+			if err := s.announceAgain(ctx, tx, r.Job, event, work, state != nil); err != nil {
 				return err
 			}
 		}
@@ -143,15 +143,14 @@ func (s *Store) Redeliver(ctx context.Context, acct account.ID, id uuid.UUID, ev
 	return d, err
 }
 
-// announceAgain replaces the work of an event.
-func (s *Store) announceAgain(ctx context.Context, tx pgx.Tx, j job.Job, event string, work int64) error {
-	// Removed, not only cancelled: redeliveries that are asked for in a loop must not fill the queue's table.
-	tag, err := tx.Exec(ctx, `DELETE FROM river_job WHERE id = $1 AND state <> 'running'`, work)
-	if err == nil && tag.RowsAffected() == 0 { // a worker has just taken it
-		err = s.cancel(ctx, tx, work)
-	}
-	if err != nil {
-		return err
+// announceAgain replaces the work of an event, which the queue knows or has forgotten. Work that a worker has just taken stays.
+func (s *Store) announceAgain(ctx context.Context, tx pgx.Tx, j job.Job, event string, work int64, known bool) error {
+	if known {
+		// Removed, not only cancelled: redeliveries that are asked for in a loop must not fill the queue's table.
+		tag, err := tx.Exec(ctx, `DELETE FROM river_job WHERE id = $1 AND state <> 'running'`, work)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
 	}
 	a, err := s.ended(ctx, tx, j)
 	if err != nil {

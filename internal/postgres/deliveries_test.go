@@ -183,6 +183,40 @@ func TestDeliveries(t *testing.T) {
 		}
 	})
 
+	t.Run("a redelivery leaves work alone that a worker takes at the same moment", func(t *testing.T) {
+		j, event := b.hooked(t)
+		first := work(t, event)
+		taking, err := b.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = taking.Rollback(context.WithoutCancel(t.Context())) }()
+		if _, err := taking.Exec(t.Context(), `UPDATE river_job SET state = 'running' WHERE id = $1`, first); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.Redeliver(t.Context(), j.Account, j.ID, event)
+			done <- err
+		}()
+		for waiting, end := false, time.Now().Add(20*time.Second); !waiting; {
+			err := b.pool.QueryRow(t.Context(), `
+				SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+			if err != nil || time.Now().After(end) {
+				t.Fatalf("the redelivery does not wait for the worker: %v", err)
+			}
+		}
+		if err := taking.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if now := work(t, event); now != first || !wanted(t, j, event, first) {
+			t.Errorf("work %d was replaced by %d", first, now)
+		}
+	})
+
 	t.Run("deliveries are forgotten after the retention, but not within three days", func(t *testing.T) {
 		j, _ := b.hooked(t)
 		b.clock.Add(71 * time.Hour)
