@@ -47,18 +47,13 @@ func (s *Store) Submit(ctx context.Context, sub job.Submission, p plan.Plan) (j 
 			j = *prior
 			return nil
 		}
-		// Slot before pages before the rest: the cheapest refusal comes first, and the account's row
-		// is the one that parallel submissions of an account queue up at.
-		start, err := takeSlot(ctx, tx, sub.Account, p, sub.PagesCharged)
-		if err != nil {
-			return err
-		}
+		// The account's row is the one that parallel submissions of an account queue up at.
 		held := reservation{account: sub.Account, job: sub.ID, month: account.PeriodOf(now).Start, pages: sub.PagesCharged}
-		ok, err := held.reserve(ctx, tx, p.PagesPerMonth, now)
+		start, reserved, err := book(ctx, tx, held, p, now)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if !reserved {
 			used, err := pagesUsed(ctx, tx, sub.Account, held.month)
 			if err != nil {
 				return err

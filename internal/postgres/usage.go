@@ -89,19 +89,6 @@ type reservation struct {
 	pages   int
 }
 
-// reserve takes the pages if the month has them; limit nil means that it always has.
-func (r reservation) reserve(ctx context.Context, tx pgx.Tx, limit *int, now time.Time) (ok bool, err error) {
-	tag, err := tx.Exec(ctx, `
-		INSERT INTO page_usage AS u (account_id, period, pages)
-		SELECT $1::text, $2::date, $3::int WHERE $4::int IS NULL OR $3 <= $4
-		ON CONFLICT (account_id, period) DO UPDATE SET pages = u.pages + excluded.pages
-		WHERE $4::int IS NULL OR u.pages + excluded.pages <= $4`, r.account, r.month, r.pages, limit)
-	if err != nil || tag.RowsAffected() == 0 {
-		return false, err
-	}
-	return true, r.enter(ctx, tx, account.Reserve, now)
-}
-
 // charge makes the reservation final.
 func (r reservation) charge(ctx context.Context, tx pgx.Tx, now time.Time) error {
 	return r.enter(ctx, tx, account.Charge, now)

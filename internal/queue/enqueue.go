@@ -35,6 +35,9 @@ const maxConvertAttempts = 5
 // convertArgs is the work of one job.
 type convertArgs struct {
 	JobID uuid.UUID `json:"job_id"`
+
+	// due is the time that stands for its place in the queue, for place.
+	due time.Time
 }
 
 // Kind names the work to River.
@@ -81,7 +84,9 @@ func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: riverLogger(logger), FetchCooldown: notifyCooldown})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Logger: riverLogger(logger), FetchCooldown: notifyCooldown, Hooks: []rivertype.Hook{river.HookInsertBeginFunc(place)},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +96,20 @@ func NewInserter(pool *pgxpool.Pool, logger *slog.Logger) (*Inserter, error) {
 // Enqueue adds the conversion of a job and returns the queue's id of it. Workers hear of it once tx
 // commits. They begin with the work that has been due the longest; due lies in the past.
 func (i *Inserter) Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, due time.Time) (riverID int64, err error) {
-	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
+	res, err := i.client.InsertTx(ctx, tx, convertArgs{JobID: jobID, due: due}, &river.InsertOpts{Metadata: tracing.Metadata(ctx)})
 	if err != nil {
 		return 0, err
 	}
-	// As an option, a time would make it work for later, whenever that is, which nobody is told of and which River looks
-	// through every five seconds.
-	_, err = tx.Exec(ctx, `UPDATE river_job SET scheduled_at = $2 WHERE id = $1`, res.Job.ID, due)
-	return res.Job.ID, err
+	return res.Job.ID, nil
+}
+
+// place gives a conversion its place in the queue as River inserts it. As an option, a time would make it work for later,
+// whenever that is, which nobody is told of and which River looks through every five seconds.
+func place(_ context.Context, work *rivertype.JobInsertParams) error {
+	if args, ok := work.Args.(convertArgs); ok {
+		work.ScheduledAt = &args.due
+	}
+	return nil
 }
 
 // Cancel takes work back. Where it is running, its worker is told once tx commits. Work that is unknown

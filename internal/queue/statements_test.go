@@ -81,7 +81,7 @@ func TestJobsCostFewStatements(t *testing.T) {
 	b.awaitIdle(t)
 	counter.mu.Lock()
 	defer counter.mu.Unlock()
-	for operation, most := range map[string]int{"submit": 10, "start": 1, "finish": 6} {
+	for operation, most := range map[string]int{"submit": 7, "start": 1, "finish": 6} {
 		// The first submission of a process has one more, by which River looks at the version of Postgres.
 		if sent := counter.sent[operation]; len(sent) == 0 || len(sent) > most {
 			t.Errorf("%s: %d statements, want at most %d: %q", operation, len(sent), most, sent)
