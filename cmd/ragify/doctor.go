@@ -70,10 +70,11 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that the service needs, and say what to do",
-		Long: `Check the configuration, this machine, Postgres, the file storage, Clerk, clocks, the engine, OCR and the
-queue, one after the other, with the environment that the service has, and say what to do about what is
-not right. It may run beside the service at any time. It writes nothing but a probe file, which it deletes,
-and what a first start makes under DATA_DIR; the schema it leaves as it is. No secret is shown.
+		Long: `Check the configuration, this machine, Postgres, the queue, its workers and the clean-up, the file storage,
+Clerk, Lemon Squeezy, clocks, the engine and OCR, one after the other, with the environment that the service
+has, and say what to do about what is not right. It may run beside the service at any time. It writes nothing
+but a probe file, which it deletes, and what a first start makes under DATA_DIR; the schema it leaves as it
+is. No secret is shown.
 
 The exit status is 0 when nothing but warnings was found, and 1 when there is a problem.`,
 		Args: cobra.NoArgs,
@@ -145,6 +146,7 @@ func (d *doctor) examine(ctx context.Context) {
 		{"postgres", d.lookAtPostgres},
 		{"bucket", d.lookAtBucket},
 		{"clerk", d.lookAtClerk},
+		{"providers", d.lookAtProviders},
 		{"engine", d.lookAtEngine},
 		{"ocr", d.lookAtOCR},
 	} {

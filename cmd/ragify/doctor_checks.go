@@ -15,11 +15,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/ragify/ragify/internal/auth"
 	"github.com/ragify/ragify/internal/blob"
 	"github.com/ragify/ragify/internal/engine"
 	"github.com/ragify/ragify/internal/ocr"
+	"github.com/ragify/ragify/internal/option"
 	"github.com/ragify/ragify/internal/postgres"
+	"github.com/ragify/ragify/internal/queue"
 )
 
 const (
@@ -39,6 +43,8 @@ const (
 	minFiles = 4096
 	// stale is how long a job may wait before something is likely to be wrong.
 	stale = 15 * time.Minute
+	// electionTime is how long there may be workers, but none that they have elected: they try every 5 to 6 seconds.
+	electionTime = 7 * time.Second
 )
 
 func (d *doctor) lookAtPublicURL(context.Context) {
@@ -130,17 +136,68 @@ func (d *doctor) lookAtPostgres(ctx context.Context) {
 	}
 	d.check = "queue"
 	b, err := postgres.BacklogOf(ctx, db.pool)
-	switch {
-	case err != nil:
+	if err != nil {
 		d.problem("See Postgres's log.", "%s", sentence(err))
+		return
+	}
+	upkeep, err := workersOf(ctx, db.pool)
+	if err != nil {
+		d.problem("See Postgres's log.", "%s", sentence(err))
+		return
+	}
+	d.judgeQueue(b, upkeep)
+	if upkeep.Elected > 0 {
+		d.judgeCleanUp(upkeep)
+	}
+}
+
+// workersOf looks for workers, and again when the one that they had elected may have died just now.
+func workersOf(ctx context.Context, pool *pgxpool.Pool) (u queue.Upkeep, err error) {
+	const pause = time.Second
+	for deadline := time.Now().Add(electionTime); ; {
+		if u, err = queue.Examine(ctx, pool); err != nil || u.Elected > 0 || time.Now().After(deadline) {
+			return u, err
+		}
+		select {
+		case <-ctx.Done():
+			return u, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (d *doctor) judgeQueue(b postgres.Backlog, upkeep queue.Upkeep) {
+	const start = "Start ragify serve or ragify work with WORKERS above 0, and see their logs."
+	switch {
+	case upkeep.Elected == 0 && b.Waiting > 0:
+		d.problem(start, "%d jobs wait, the first for %v, and no node has workers", b.Waiting, b.Oldest.Round(time.Second))
+	case upkeep.Elected == 0:
+		d.warn(start, "no node has workers: jobs will wait")
 	case b.Oldest > stale && b.Running == 0:
-		d.problem("Start ragify serve or ragify work with WORKERS above 0, and see their logs.", "%d jobs wait, the first for %v, and none runs", b.Waiting, b.Oldest.Round(time.Second))
+		d.problem("See the workers' logs.", "%d jobs wait, the first for %v, and none runs", b.Waiting, b.Oldest.Round(time.Second))
 	case b.Oldest > stale:
 		d.warn("Add workers: ragify work on another machine.", "%d jobs wait, the first for %v; %d run", b.Waiting, b.Oldest.Round(time.Second), b.Running)
 	case b.LongestRun > d.config.JobTimeout+time.Minute:
 		d.warn("See the workers' logs.", "a job has been running without a sign for %v, longer than JOB_TIMEOUT", b.LongestRun.Round(time.Second))
 	default:
-		d.ok("%d jobs wait, %d run", b.Waiting, b.Running)
+		d.ok("%d jobs wait, %d run; there are workers", b.Waiting, b.Running)
+	}
+}
+
+// judgeCleanUp tells whether what is periodic was done lately, by whichever node.
+func (d *doctor) judgeCleanUp(upkeep queue.Upkeep) {
+	d.check = "clean-up"
+	for _, r := range upkeep.Rounds {
+		switch ago := r.Done.Round(time.Second); {
+		case r.Failed:
+			d.warn("See the workers' logs: often the bucket refuses to list or to delete.", "%s: the last round failed", r.Name)
+		case r.Late(upkeep.Elected):
+			d.warn("See the workers' logs.", "%s: no round for %v", r.Name, max(ago, upkeep.Elected.Round(time.Second)))
+		case r.Done == 0:
+			d.ok("%s: the first round is to come", r.Name)
+		default:
+			d.ok("%s: last done %v ago", r.Name, ago)
+		}
 	}
 }
 
@@ -201,13 +258,14 @@ func (d *doctor) lookAtBucket(ctx context.Context) {
 // probe does with a small object what the service does with files.
 func (d *doctor) probe(ctx context.Context, store *blob.Store) (err error) {
 	content := []byte(rand.Text())
-	key := "doctor/" + rand.Text()
+	const folder = "jobs/doctor/" // a bucket's policy may allow jobs/ only; of no job, so that no sweep looks at it
+	key := folder + rand.Text()
 	if err := store.Put(ctx, key, "text/plain", bytes.NewReader(content)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.DeletePrefix(context.WithoutCancel(ctx), "doctor/")) }()
+	defer func() { err = errors.Join(err, store.DeletePrefix(context.WithoutCancel(ctx), folder)) }()
 	listed := false
-	err = store.List(ctx, "doctor/", func(found string, _ time.Time) error {
+	err = store.List(ctx, folder, func(found string, _ time.Time) error {
 		listed = listed || found == key
 		return nil
 	})
@@ -284,6 +342,24 @@ func (d *doctor) lookAtClerk(ctx context.Context) {
 	}
 }
 
+// lookAtProviders tells which events from outside are received. Their secrets cannot be tried.
+func (d *doctor) lookAtProviders(context.Context) {
+	c, base := d.config, strings.TrimSuffix(d.config.PublicURL, "/")
+	if c.ClerkWebhookSecret == "" && c.LemonSqueezySecret == "" {
+		d.ok("not configured: no events of Clerk or Lemon Squeezy are received")
+	}
+	if c.ClerkWebhookSecret != "" {
+		d.ok("events of Clerk are received at %s/webhooks/clerk", base)
+	}
+	if c.LemonSqueezySecret == "" {
+		return
+	}
+	d.ok("events of Lemon Squeezy are received at %s/webhooks/lemonsqueezy, for %d variants", base, len(c.variants))
+	if c.LemonSqueezyTestMode {
+		d.warn("Set LEMONSQUEEZY_TEST_MODE to false where customers pay.", "only events of Lemon Squeezy's test mode are received")
+	}
+}
+
 func (d *doctor) lookAtEngine(ctx context.Context) {
 	const advice = "Check ENGINE_CACHE_DIR, which must be private to this user, and the memory that the process may take."
 	if err := d.tryEngine(ctx); err != nil {
@@ -291,7 +367,7 @@ func (d *doctor) lookAtEngine(ctx context.Context) {
 	}
 }
 
-// tryEngine has a child look at every page of the sample.
+// tryEngine has a child look at every page of the sample, and convert it.
 func (d *doctor) tryEngine(ctx context.Context) (err error) {
 	command, err := engineChild()
 	if err != nil {
@@ -315,7 +391,18 @@ func (d *doctor) tryEngine(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.ok("a child started in its sandbox and read %d pages", info.Pages)
+	options := option.Default()
+	options.OCR = "off" // looked at apart
+	result, err := e.Convert(ctx, engine.Request{Source: path, OutDir: dir, Stem: "result", Options: options}, nil)
+	if err != nil {
+		return err
+	}
+	for _, o := range result.Outputs {
+		if f, err := os.Stat(filepath.Join(dir, o.Name)); err != nil || f.Size() == 0 {
+			return errors.Join(errors.New("a result is missing or empty"), err)
+		}
+	}
+	d.ok("a child started in its sandbox and converted %d pages", info.Pages)
 	return nil
 }
 

@@ -32,7 +32,7 @@ func TestDoctor(t *testing.T) {
 		env := environ(t, dataDir(t), "PUBLIC_URL=https://pdf.example.com", "URL_SIGNING_KEY="+secret)
 		server := start(t, env, "serve")
 		code, found := findingsOf(t, env)
-		for _, check := range []string{"configuration", "public URL", "signing key", "postgres", "schema", "queue", "clocks", "bucket", "clerk", "engine"} {
+		for _, check := range []string{"configuration", "public URL", "signing key", "postgres", "schema", "queue", "clean-up", "clocks", "bucket", "clerk", "providers", "engine"} {
 			if len(found[check]) == 0 {
 				t.Errorf("%s was not looked at", check)
 			}
@@ -48,6 +48,30 @@ func TestDoctor(t *testing.T) {
 		o := ragifyOK(t, env, "doctor")
 		if !strings.Contains(o, "ok       postgres") || strings.ContainsAny(o, "\x1b") || strings.Contains(o, secret) {
 			t.Errorf("for a person:\n%s", o)
+		}
+		server.terminate()
+	})
+	t.Run("nodes without workers, and events from outside", func(t *testing.T) {
+		t.Parallel()
+		const secret = "lemon-squeezy-secret"
+		env := environ(t, dataDir(t), "WORKERS=0", "PUBLIC_URL=https://pdf.example.com",
+			"LEMONSQUEEZY_WEBHOOK_SECRET="+secret, "LEMONSQUEEZY_VARIANTS=1=pro,2=business", "LEMONSQUEEZY_TEST_MODE=true")
+		server := start(t, env, "serve")
+		code, found := findingsOf(t, env)
+		if q := found["queue"]; code != exitOK || len(q) != 1 || q[0].State != stateWarning || !strings.Contains(q[0].Message, "no node has workers") {
+			t.Errorf("exit status %d, %+v", code, q)
+		}
+		if len(found["clean-up"]) != 0 { // nobody is there to do it
+			t.Errorf("%+v", found["clean-up"])
+		}
+		p := found["providers"]
+		if len(p) != 2 || !strings.Contains(p[0].Message, "https://pdf.example.com/webhooks/lemonsqueezy, for 2 variants") || p[1].State != stateWarning {
+			t.Errorf("%+v", p)
+		}
+		for _, f := range p {
+			if strings.Contains(f.Message, secret) {
+				t.Errorf("a secret is shown: %s", f.Message)
+			}
 		}
 		server.terminate()
 	})
