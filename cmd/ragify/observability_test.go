@@ -12,12 +12,18 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
@@ -182,10 +188,11 @@ func TestLogs(t *testing.T) {
 // metricName finds the metrics in what operators are given.
 var metricName = regexp.MustCompile(`\bragify_[a-z0-9_]+\b`)
 
-// TestMetrics_of_the_documents wants a running service to export what the dashboard and the alerts ask for.
+// TestMetrics_of_the_documents wants a running service to export what the dashboard, the alerts and the page ask for, and
+// the page to name all that it exports.
 func TestMetrics_of_the_documents(t *testing.T) {
 	t.Parallel()
-	env := environ(t, dataDir(t))
+	env := environ(t, dataDir(t), "LEMONSQUEEZY_WEBHOOK_SECRET=0123456789abcdef", "LEMONSQUEEZY_VARIANTS=1=pro")
 	server := start(t, env, "serve")
 	_, key := user(t, env, "ada@example.com", "pro")
 	c := client{base: server.api, key: key}
@@ -194,44 +201,175 @@ func TestMetrics_of_the_documents(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "done" })
-	a := request(t, http.MethodGet, server.admin+"/metrics", "")
-	exported := make(map[string]bool)
-	for line := range strings.Lines(a.body) {
-		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
-			name, kind, _ := strings.Cut(strings.TrimSpace(rest), " ")
-			exported[name] = true
-			if kind == "histogram" {
-				for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-					exported[name+suffix] = true
-				}
-			}
-		}
+	if a := request(t, http.MethodPost, server.api+"/webhooks/lemonsqueezy", ""); a.status != http.StatusUnauthorized {
+		t.Errorf("an event without signature: %d", a.status)
+	}
+	var a answer
+	eventually(t, "the job's count, which comes after its end", func() bool {
+		a = request(t, http.MethodGet, server.admin+"/metrics", "")
+		return strings.Contains(a.body, "ragify_queue_pages_charged_total 3\n")
+	})
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.New(strings.NewReader(a.body)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("against the conventions of Prometheus: %v, %v", problems, err)
 	}
 	for _, want := range []string{
 		`ragify_engine_page_duration_seconds_count{ocr="false",pool="convert"} 3`, `ragify_queue_jobs_ended_total{code="",status="done"} 1`,
-		`ragify_queue_pages_charged_total 3`, `ragify_queue_work{queue="convert",state="available"} 0`,
+		`ragify_queue_work{queue="convert",state="available"} 0`,
+		`ragify_webhook_attempts_total{outcome="delivered"} 0`, `ragify_postgres_listening 0`,
 	} {
 		if !strings.Contains(a.body, want+"\n") {
 			t.Errorf("no %s", want)
 		}
 	}
-	for _, file := range []string{"dashboard.json", "alerts.yaml", "README.md"} {
-		b, err := os.ReadFile("../../docs/observability/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		named := metricName.FindAllString(string(b), -1)
-		if len(named) == 0 {
-			t.Errorf("%s names no metric", file)
-		}
-		for _, name := range named {
-			used := name == "ragify_webhook_attempts_total" || strings.HasPrefix(name, "ragify_queue_sweep_") // are there once something happened
-			if !exported[name] && !used {
-				t.Errorf("%s names %s, which nothing exports", file, name)
+	page, err := os.ReadFile("../../docs/observability/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string][]string{"dashboard.json": dashboardQueries(t), "alerts.yaml": alertQueries(t), "README.md": {string(page)}}
+	for file, queries := range asked {
+		for _, query := range queries {
+			for _, name := range metricName.FindAllString(query, -1) {
+				base := name
+				for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+					if f := families[strings.TrimSuffix(name, suffix)]; f != nil && f.GetType() == dto.MetricType_HISTOGRAM {
+						base = strings.TrimSuffix(name, suffix)
+					}
+				}
+				f := families[base]
+				if f == nil || f.GetType() == dto.MetricType_HISTOGRAM && base == name && file != "README.md" {
+					t.Errorf("%s names %s, which nothing exports", file, name)
+					continue
+				}
+				checkLabels(t, file, query, base, f)
 			}
 		}
 	}
+	for name := range families {
+		if strings.HasPrefix(name, "ragify_") && !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("README.md does not have %s", name)
+		}
+	}
 	server.terminate()
+}
+
+// checkLabels wants f to have the labels by which a query selects of it.
+func checkLabels(t *testing.T, file, query, name string, f *dto.MetricFamily) {
+	t.Helper()
+	has := []string{"le", "instance", "job"} // given by the histogram and by Prometheus
+	for _, l := range f.GetMetric()[0].GetLabel() {
+		has = append(has, l.GetName())
+	}
+	for _, m := range regexp.MustCompile(name+`(?:_bucket|_sum|_count)?\{([^}]*)\}`).FindAllStringSubmatch(query, -1) {
+		for _, l := range regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"`).FindAllStringSubmatch(m[1], -1) {
+			if !slices.Contains(has, l[1]) {
+				t.Errorf("%s: %s has no label %s", file, name, l[1])
+			}
+		}
+	}
+}
+
+// dashboardQueries reads the dashboard, checks what Grafana needs of it, and gives its queries.
+func dashboardQueries(t *testing.T) (queries []string) {
+	t.Helper()
+	var d struct {
+		Templating struct {
+			List []struct{ Name, Type, Query any }
+		}
+		Panels []struct {
+			ID          int
+			Type, Title string
+			Datasource  struct{ UID string }
+			GridPos     struct{ X, Y, W, H int }
+			FieldConfig struct{ Defaults struct{ Unit string } }
+			Targets     []struct {
+				Expr, LegendFormat, RefID string
+				Datasource                struct{ UID string }
+			}
+		}
+	}
+	b, err := os.ReadFile("../../docs/observability/dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	if v := d.Templating.List; len(v) == 0 || v[0].Name != "datasource" || v[0].Type != "datasource" || v[0].Query != "prometheus" {
+		t.Errorf("no variable for the data source: %+v", v)
+	}
+	ids, cells := make(map[int]bool), make(map[[2]int]string)
+	for _, p := range d.Panels {
+		if ids[p.ID] || p.Title == "" {
+			t.Errorf("panel %d %q: the id is taken, or there is no title", p.ID, p.Title)
+		}
+		ids[p.ID] = true
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
+					t.Fatalf("panel %q lies over %q or outside", p.Title, other)
+				}
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			continue
+		}
+		if p.FieldConfig.Defaults.Unit == "" || p.Datasource.UID != "${datasource}" || len(p.Targets) == 0 {
+			t.Errorf("panel %q has no unit, no query, or not the chosen data source", p.Title)
+		}
+		refs := make(map[string]bool)
+		for _, q := range p.Targets {
+			if q.LegendFormat == "" || q.Datasource.UID != "${datasource}" || refs[q.RefID] {
+				t.Errorf("panel %q: %+v", p.Title, q)
+			}
+			refs[q.RefID] = true
+			queries = append(queries, q.Expr)
+		}
+	}
+	return queries
+}
+
+// alertQueries reads the alert rules, wants them complete, and gives their queries.
+func alertQueries(t *testing.T) (queries []string) {
+	t.Helper()
+	var rules struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	b, err := os.ReadFile("../../docs/observability/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(b))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&rules); err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			if r.Alert == "" || names[r.Alert] || r.Expr == "" || r.Labels["severity"] == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+				t.Errorf("%+v", r)
+			}
+			if _, err := model.ParseDuration(r.For); err != nil {
+				t.Errorf("%s: %v", r.Alert, err)
+			}
+			names[r.Alert] = true
+			queries = append(queries, r.Expr)
+		}
+	}
+	return queries
 }
 
 func TestTelemetryVariables(t *testing.T) {

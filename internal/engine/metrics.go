@@ -23,7 +23,7 @@ type metrics struct {
 const (
 	endDeadline  = "deadline"  // we killed it: the time was over
 	endCancelled = "cancelled" // we killed it: nobody wants the result any more
-	endMemory    = "memory"    // it was refused memory, or the kernel killed it
+	endMemory    = "memory"    // it was refused memory, or somebody else killed it: most often the kernel, for want of memory; who cannot be told
 	endOutside   = "outside"   // somebody told it to end
 	endCrash     = "crash"     // anything else
 )
