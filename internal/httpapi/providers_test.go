@@ -16,12 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/engine"
+	"github.com/ragify/ragify/internal/fault"
 	"github.com/ragify/ragify/internal/httpapi"
 	"github.com/ragify/ragify/internal/job"
 	"github.com/ragify/ragify/internal/plan"
@@ -495,6 +497,17 @@ func TestDeletion_of_an_account_removes_everything(t *testing.T) {
 	w.wantOutcome(w.clerkSends("d", clerkDeleted("user_gone")), "applied")
 	u.get("/auth/me").fails(http.StatusUnauthorized, "invalid_api_key")
 	u.upload(pdf(1)).fails(http.StatusUnauthorized, "invalid_api_key")
+	// The previous version knows no deleted accounts, and may run beside this one.
+	late := user{w, gone.ID, account.NewSecret()}
+	hash := late.key.Hash()
+	if _, err := w.pool.Exec(t.Context(), `INSERT INTO api_keys (id, account_id, name, prefix, hash, created_at) VALUES ($1, $2, 'late', $3, $4, now())`,
+		uuid.New(), gone.ID, late.key.Prefix(), hash[:]); err != nil {
+		t.Fatal(err)
+	}
+	late.get("/auth/me").fails(http.StatusUnauthorized, "invalid_api_key")
+	if err := w.store.SetWebhookURL(t.Context(), gone.ID, "https://example.com/late"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("a default webhook of a deleted account: %v", err)
+	}
 
 	// The bucket is away at first: the work waits for it.
 	blobs := &flakyBlobs{Blobs: w.blobs, failures: 2}

@@ -217,7 +217,7 @@ func (s *Store) PurgeDeliveries(ctx context.Context) (purged int64, err error) {
 // NotFound "account_not_found".
 func (s *Store) SetWebhookURL(ctx context.Context, id account.ID, url string) (err error) {
 	defer s.op(&ctx, &err, "postgres.SetWebhookURL(%s)", id)()
-	tag, err := s.pool.Exec(ctx, `UPDATE accounts SET webhook_url = $2 WHERE id = $1`, id, url)
+	tag, err := s.pool.Exec(ctx, `UPDATE accounts SET webhook_url = $2 WHERE id = $1 AND deleted_at IS NULL`, id, url)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errAccountNotFound()
 	}

@@ -107,13 +107,13 @@ func (s *Store) RevokeKey(ctx context.Context, id account.ID, keyID uuid.UUID) (
 }
 
 // AccountByKeyHash finds the active key with this hash and its account. Fault: NotFound
-// "api_key_not_found" when the key is unknown or revoked.
+// "api_key_not_found" when the key is unknown or revoked, or its account deleted.
 func (s *Store) AccountByKeyHash(ctx context.Context, hash [32]byte) (a account.Account, k account.Key, err error) {
 	defer s.op(&ctx, &err, "postgres.AccountByKeyHash")()
 	err = s.pool.QueryRow(ctx, `
 		SELECT `+accountColumns+`, `+keyColumns+`
 		FROM api_keys k JOIN accounts a ON a.id = k.account_id
-		WHERE k.hash = $1 AND k.is_active`, hash[:]).Scan(append(accountFields(&a), keyFields(&k)...)...)
+		WHERE k.hash = $1 AND k.is_active AND a.deleted_at IS NULL`, hash[:]).Scan(append(accountFields(&a), keyFields(&k)...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errKeyNotFound()
 	}
