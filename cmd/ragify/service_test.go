@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,16 +20,22 @@ import (
 	"testing"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/ragify/ragify/internal/account"
 	"github.com/ragify/ragify/internal/pdfium/pdftest"
+	"github.com/ragify/ragify/internal/webhook"
 )
 
 func TestServe(t *testing.T) {
 	t.Parallel()
-	env := environ(t, dataDir(t))
+	const signingKeys = "the-present-signing-key,the-former-signing-key"
+	env := environ(t, dataDir(t), "URL_SIGNING_KEY="+signingKeys, "WEBHOOK_ALLOW_NETWORKS=127.0.0.0/8")
 	server := start(t, env, "serve")
-	_, key := user(t, env, "ada@example.com", "pro")
+	id, key := user(t, env, "ada@example.com", "pro")
 	c := client{base: server.api, key: key}
 
+	t.Run("webhooks are signed with every listed key", func(t *testing.T) { testWebhookKeys(t, c, account.ID(id), signingKeys) })
 	t.Run("from upload to Markdown", func(t *testing.T) {
 		j, err := c.upload(t.Context(), "report.pdf", pdftest.Pages(3))
 		if err != nil {
@@ -171,6 +178,64 @@ func testKeys(t *testing.T, env []string, server *process) {
 }
 
 // testLargeUploads sends what the pro plan just allows, and what it just does not.
+func testWebhookKeys(t *testing.T, c client, id account.ID, signingKeys string) {
+	type delivery struct {
+		header http.Header
+		body   []byte
+	}
+	got := make(chan delivery, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- delivery{r.Header, body}
+	}))
+	t.Cleanup(receiver.Close)
+	setDefault := func(method string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, c.base+"/webhook", strings.NewReader(`{"url": "`+receiver.URL+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Api-Key", c.key)
+		r.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil || res.StatusCode >= 300 {
+			t.Fatalf("%s /webhook: %+v, %v", method, res, err)
+		}
+		_ = res.Body.Close()
+	}
+	setDefault(http.MethodPut)
+	if _, err := c.upload(t.Context(), "a.pdf", pdftest.Pages(1)); err != nil {
+		t.Fatal(err)
+	}
+	var d delivery
+	select {
+	case d = <-got:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing arrived")
+	}
+	setDefault(http.MethodDelete)
+
+	config, err := loadConfig(map[string]string{"URL_SIGNING_KEY": signingKeys, "DATA_DIR": t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := config.signingKeys()
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	for i, key := range keys {
+		verifier, err := standardwebhooks.NewWebhook(webhook.Secret(key, id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := verifier.Verify(d.body, d.header); err != nil {
+			t.Errorf("by key %d: %v", i+1, err)
+		}
+	}
+	if a := request(t, http.MethodGet, c.base+"/webhook-secret", c.key); !strings.Contains(a.body, webhook.Secret(keys[0], id)) {
+		t.Error("clients are not told the secret of the first key")
+	}
+}
+
 func testLargeUploads(t *testing.T, server *process, key string) {
 	const limit = 150_000_000
 	before := residentMemory(t, server)
