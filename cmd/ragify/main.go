@@ -17,10 +17,17 @@ import (
 )
 
 func main() {
-	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end; from then on the default holds: a second one ends the
-	// process at once, and Postgres and the engine's children go down with it.
-	context.AfterFunc(ctx, restore)
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		// The first signal asks for an orderly end; from then on the default holds: a second one ends the process at once,
+		// and Postgres and the engine's children go down with it. Restored first: once the end is seen to have begun, no
+		// second one is swallowed.
+		signal.Stop(signals)
+		end()
+	}()
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -143,15 +143,21 @@ func (e *Engine) WarmAll(ctx context.Context) (err error) {
 	if err := e.Warm(ctx); err != nil {
 		return err
 	}
+	var held []func() // gives back what is kept until the end: until then no other acquire gets it
+	defer func() {
+		for _, giveBack := range held {
+			giveBack()
+		}
+	}()
 	for range e.config.Children {
 		c, release, err := e.acquire(ctx)
 		if err != nil {
 			return err
 		}
-		defer func() { // at the end: until then no other gets this one
+		held = append(held, func() {
 			e.putBack(c)
 			release()
-		}()
+		})
 	}
 	return nil
 }
