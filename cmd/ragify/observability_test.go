@@ -220,7 +220,8 @@ func TestMetrics_of_the_documents(t *testing.T) {
 	}
 	for _, want := range []string{
 		`ragify_engine_page_duration_seconds_count{ocr="false",pool="convert"} 3`, `ragify_queue_jobs_ended_total{code="",status="done"} 1`,
-		`ragify_queue_work{queue="convert",state="available"} 0`,
+		`ragify_queue_work{queue="convert",state="available"} 0`, `ragify_queue_work{queue="suspect",state="running"} 0`,
+		`ragify_queue_work{queue="erasure",state="retryable"} 0`,
 		`ragify_webhook_attempts_total{outcome="delivered"} 0`, `ragify_postgres_listening 0`,
 	} {
 		if !strings.Contains(a.body, want+"\n") {

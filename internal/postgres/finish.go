@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -120,12 +121,15 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, r record) error {
 
 // Reconcile ends as failed every active job whose work the queue has given up or lost, so that its slot
 // and pages come back, and brings work that is to be repeated back to its place. It returns the number of
-// jobs ended. Any number of processes may do this at once.
+// jobs ended, also with an error. A job that cannot be ended does not hold up the others. Any number of
+// processes may do this at once.
 func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
 	defer s.op(&ctx, &err, "postgres.Reconcile")()
-	if err := s.restorePlaces(ctx); err != nil {
-		return 0, err
-	}
+	ended, err = s.endLost(ctx)
+	return ended, errors.Join(err, s.restorePlaces(ctx))
+}
+
+func (s *Store) endLost(ctx context.Context) (ended int, err error) {
 	// Row and queue job are written in the same transactions, so one snapshot shows both in step. The queue notes
 	// in the metadata of its work that a worker died over it.
 	rows, err := s.pool.Query(ctx, `
@@ -146,18 +150,22 @@ func (s *Store) Reconcile(ctx context.Context) (ended int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var failures []error
 	for _, l := range lost {
 		outcome := job.Abandoned()
 		if l.crashed {
 			outcome = job.Crashed()
 		}
 		finished, err := s.FinishJob(ctx, l.id, outcome, nil)
-		if err != nil {
-			return ended, err
-		}
 		if finished {
 			ended++
 		}
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if ctx.Err() != nil || fault.KindOf(err) == fault.Unavailable {
+			break
+		}
 	}
-	return ended, nil
+	return ended, errors.Join(failures...)
 }

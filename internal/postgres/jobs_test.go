@@ -340,6 +340,28 @@ func TestReconcile(t *testing.T) {
 	b.checkBooks(t)
 }
 
+func TestReconcile_goes_on_behind_a_job_that_cannot_be_ended(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	a, broken := b.account(t, plan.Pro), b.account(t, plan.Pro)
+	lost := []job.Job{b.submit(t, submission(a, 1)), b.submit(t, submission(broken, 2)), b.submit(t, submission(a, 3))}
+	if _, err := b.pool.Exec(t.Context(), `DELETE FROM river_job`); err != nil {
+		t.Fatal(err)
+	}
+	// To give pages back that the month does not have breaks a rule of the table.
+	if _, err := b.pool.Exec(t.Context(), `UPDATE page_usage SET pages = 0 WHERE account_id = $1`, broken.ID); err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := b.Reconcile(t.Context()); err == nil || ended != 2 {
+		t.Errorf("%d ended, %v; want 2 and an error", ended, err)
+	}
+	for i, want := range []job.Status{job.Failed, job.Pending, job.Failed} {
+		if j, err := b.Job(t.Context(), lost[i].Account, lost[i].ID); err != nil || j.Status != want {
+			t.Errorf("job %d: %s, %v; want %s", i, j.Status, err, want)
+		}
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -83,7 +83,7 @@ func (o *outlook) read(ctx context.Context) (metrics []prometheus.Metric, err er
 	}
 	// The queues and states without work are there as well, as 0. The condition makes River's index on state serve.
 	rows, err := o.pool.Query(ctx, `
-		SELECT q, s, coalesce(n, 0) FROM unnest(ARRAY['convert', 'webhook', 'maintenance']) q
+		SELECT q, s, coalesce(n, 0) FROM unnest(ARRAY['convert', 'suspect', 'webhook', 'maintenance', 'erasure']) q
 		CROSS JOIN unnest(ARRAY['available', 'running', 'scheduled', 'retryable']) s
 		LEFT JOIN (
 			SELECT queue, state::text AS state, count(*) AS n FROM river_job

@@ -239,6 +239,38 @@ func TestLivingWorker(t *testing.T) {
 	})
 }
 
+// slowReconcile is a store whose look for lost jobs takes as long as it may.
+type slowReconcile struct {
+	queue.Store
+
+	limits chan time.Duration
+}
+
+func (s slowReconcile) Reconcile(ctx context.Context) (int, error) {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		deadline = time.Now().Add(time.Hour)
+	}
+	select {
+	case s.limits <- time.Until(deadline):
+	default:
+	}
+	return 0, ctx.Err()
+}
+
+func TestLookForLostJobsIsShorterThanTheSilenceThatCountsAsDeath(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	c := b.config(fakeEngine(convertAtOnce))
+	limits := make(chan time.Duration, 1)
+	c.Store = slowReconcile{b.Store, limits}
+	start(t, c)
+	const silence = 8 * time.Second // after which Postgres drops the connection that shows a worker alive
+	if limit := take(t, limits, "jobs are looked for"); limit >= silence {
+		t.Errorf("it may take %v", limit)
+	}
+}
+
 func TestDroppedConnections(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -293,8 +293,12 @@ func (s *sentinel) putBack(ctx context.Context, lost []int64) error {
 	return err
 }
 
+// reconcileJobs has a bound: meanwhile nothing goes over the connection that shows this process alive, and after
+// silenceLimit Postgres would drop it. What is left then is the next round's.
 func (s *sentinel) reconcileJobs(ctx context.Context) {
-	ended, err := s.store.Reconcile(ctx)
+	looking, cancel := context.WithTimeout(ctx, watchTimeout)
+	defer cancel()
+	ended, err := s.store.Reconcile(looking)
 	if err != nil && ctx.Err() == nil {
 		s.logger.WarnContext(ctx, "cannot look for lost jobs", "error", err)
 	}
