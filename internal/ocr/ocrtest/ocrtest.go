@@ -135,7 +135,8 @@ func runs(dir string) []string {
 	if err != nil {
 		return nil
 	}
-	return strings.Split(strings.TrimSpace(string(data)), "\n")
+	lines := strings.Split(string(data), "\n")
+	return lines[:len(lines)-1] // what follows the last line's end is being written
 }
 
 // HOCR is an answer with lines of text: the first one at (left, top), the others
