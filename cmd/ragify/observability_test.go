@@ -382,3 +382,34 @@ func TestTelemetryVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestTraces_that_do_not_arrive wants submissions, conversions and a good end from a service whose collector is no help.
+func TestTraces_that_do_not_arrive(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	hangs := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	t.Cleanup(func() {
+		close(release)
+		hangs.Close()
+	})
+	away := httptest.NewServer(nil)
+	away.Close()
+	for name, url := range map[string]string{"the collector hangs": hangs.URL, "the collector is away": away.URL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := environ(t, dataDir(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+url, "WORKERS=1")
+			server := start(t, env, "serve")
+			_, key := user(t, env, "ada@example.com", "pro")
+			c := client{base: server.api, key: key}
+			j, err := c.upload(t.Context(), "a.pdf", pdftest.Pages(3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the job's end", func() bool { return jobOf(t, c, j.ID).Status == "done" })
+			server.terminate()
+			if log := server.logText(); !strings.Contains(log, "traces") {
+				t.Errorf("nobody is told in\n%s", log)
+			}
+		})
+	}
+}

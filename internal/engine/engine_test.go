@@ -522,6 +522,9 @@ func TestStart_failures_are_ours(t *testing.T) {
 			if err == nil || fault.KindOf(err) != fault.Internal {
 				t.Errorf("error %v", err)
 			}
+			if err := e.Check(within(t)); err == nil {
+				t.Error("readiness does not tell")
+			}
 			if n := len(e.Pids()); n > 0 {
 				t.Errorf("%d children left", n)
 			}
