@@ -117,7 +117,15 @@ func TestTraces(t *testing.T) {
 // TestLogs looks for the ids that belong into the log, and for what must never be there.
 func TestLogs(t *testing.T) {
 	t.Parallel()
-	env := environ(t, dataDir(t), "LOG_LEVEL=debug")
+	delivered := make(chan struct{}, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case delivered <- struct{}{}:
+		default:
+		}
+	}))
+	defer receiver.Close()
+	env := environ(t, dataDir(t), "LOG_LEVEL=debug", "WEBHOOK_ALLOW_PRIVATE=true")
 	server := start(t, env, "serve")
 	id, key := user(t, env, "canary-mail@example.com", "pro")
 	locked := pdftest.New()
@@ -129,7 +137,7 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, wrote := file.Write(locked.Encrypted("canary-password", "owner"))
-	if err := errors.Join(wrote, form.WriteField("options", `{"password":"canary-password"}`), form.Close()); err != nil {
+	if err := errors.Join(wrote, form.WriteField("options", `{"password":"canary-password"}`), form.WriteField("webhook_url", receiver.URL+"/canary-path"), form.Close()); err != nil {
 		t.Fatal(err)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.api+"/jobs?canary-query=1", &body)
@@ -155,7 +163,11 @@ func TestLogs(t *testing.T) {
 	if a := request(t, http.MethodGet, link, ""); a.status != 200 || !strings.Contains(a.body, "canary") {
 		t.Errorf("download: %d", a.status)
 	}
-	server.terminate()
+	select {
+	case <-delivered:
+	case <-t.Context().Done():
+	}
+	server.terminate() // when the delivery's work has ended
 
 	log := server.logText()
 	_, signature, _ := strings.Cut(link, "?")
@@ -164,7 +176,7 @@ func TestLogs(t *testing.T) {
 			t.Errorf("the log has %q: …%.300s", secret, log[max(at-200, 0):])
 		}
 	}
-	ended := false
+	ended, told := false, false
 	for line := range strings.Lines(log) {
 		var l struct {
 			Msg       string
@@ -173,15 +185,15 @@ func TestLogs(t *testing.T) {
 			Job       string
 			Attempt   int
 		}
-		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "job ended" {
-			ended = true
+		if json.Unmarshal([]byte(line), &l) == nil && (l.Msg == "job ended" || l.Msg == "webhook") {
+			ended, told = ended || l.Msg == "job ended", told || l.Msg == "webhook"
 			if l.RequestID != "submission-1" || l.Account != id || l.Job != j.ID || l.Attempt != 1 {
 				t.Errorf("the worker's line is %s", line)
 			}
 		}
 	}
-	if !ended {
-		t.Errorf("no line about the job's end in\n%s", log)
+	if !ended || !told {
+		t.Errorf("no line about the job's end, or none about its webhook, in\n%s", log)
 	}
 }
 
