@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +89,39 @@ func TestConfig(t *testing.T) {
 		}
 		if p := c.plans[plan.Pro]; p.PagesPerMonth != nil || *p.MaxAPIKeys != 3 {
 			t.Errorf("the pro plan is %+v", p)
+		}
+	})
+	t.Run("docker-compose.yml passes every variable on, and no other", func(t *testing.T) {
+		file, err := os.ReadFile("../../docker-compose.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(file), "\n  environment: &environment\n")
+		block, _, found := strings.Cut(rest, "\n  volumes:\n")
+		if !found {
+			t.Fatal("the environment of ragify's containers is not where it was")
+		}
+		passed := make(map[string]string)
+		for _, m := range regexp.MustCompile(`(?m)^    ([A-Z0-9_]+): (.+)$`).FindAllStringSubmatch(block, -1) {
+			if name := m[1]; !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "OTEL_") {
+				passed[name] = m[2]
+			}
+		}
+		inImage := []string{"DATA_DIR", "ENGINE_CACHE_DIR", "LISTEN_ADDR", "PG_BINDIR"} // have the values that the image is made for
+		for field := range reflect.TypeFor[config]().Fields() {
+			name, ok := field.Tag.Lookup("env")
+			if !ok || slices.Contains(inImage, name) {
+				continue
+			}
+			value, ok := passed[name]
+			if delete(passed, name); !ok {
+				t.Errorf("%s is missing", name)
+			} else if name != "DATABASE_URL" && !strings.HasPrefix(value, "${"+name+":") {
+				t.Errorf("%s cannot be set in .env: it is %s", name, value)
+			}
+		}
+		for name := range passed {
+			t.Errorf("there is no variable %s", name)
 		}
 	})
 	t.Run("the help and the README tell of every variable", func(t *testing.T) {
