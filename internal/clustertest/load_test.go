@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,6 +65,7 @@ type load struct {
 	t        *testing.T
 	c        *clustertest.Cluster
 	accounts []clustertest.Account
+	http     *http.Client
 	pdf      []byte
 	next     atomic.Int64 // the number of the next submission
 
@@ -78,7 +80,10 @@ func newLoad(t *testing.T) *load {
 	if err := os.WriteFile(plans, []byte(`{"business": {"max_concurrent_jobs": null, "pages_per_month": null}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := &load{t: t, pdf: densePages(pagesOfEach)}
+	// Connections are kept: what is measured is the service, not how its clients connect.
+	transport := &http.Transport{MaxIdleConnsPerHost: 4 * loadClients}
+	t.Cleanup(transport.CloseIdleConnections)
+	l := &load{t: t, http: &http.Client{Transport: transport}, pdf: densePages(pagesOfEach)}
 	l.c = clustertest.Start(t, clustertest.Options{Files: true, Env: []string{"PLANS_FILE=" + plans}})
 	l.exec(`ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`)
 	l.c.Postgres.Restart()
@@ -156,6 +161,7 @@ func (l *load) workers(n int) {
 func (l *load) submit(ctx context.Context) error {
 	i := int(l.next.Add(1))
 	client := l.c.Nodes[i%loadNodes].Client(l.accounts[i%len(l.accounts)])
+	client.HTTP = l.http
 	_, err := client.Submit(ctx, clustertest.Submission{Name: "load.pdf", PDF: l.pdf})
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ragify/ragify/internal/engine"
 )
 
@@ -13,6 +15,7 @@ func TestChildren_give_way_as_configured(t *testing.T) {
 		t.Fatal(err)
 	}
 	const niceness, children = 19, 3
+	const slice = 100e6 // in ns, where the kernel tells it
 	e := newEngine(t, children, func(c *engine.Config) { c.Niceness = niceness })
 	if err := e.WarmAll(within(t)); err != nil {
 		t.Fatal(err)
@@ -23,6 +26,9 @@ func TestChildren_give_way_as_configured(t *testing.T) {
 	}
 	for _, pid := range pids {
 		// The system call gives 20 less the niceness.
+		if got, err := unix.SchedGetAttr(pid, 0); err != nil || got.Policy != unix.SCHED_NORMAL || (got.Runtime != 0 && got.Runtime != slice) {
+			t.Errorf("child %d is scheduled as %+v, %v", pid, got, err)
+		}
 		if got, err := syscall.Getpriority(syscall.PRIO_PROCESS, pid); err != nil || got != 20-niceness {
 			t.Errorf("child %d has priority %d, %v", pid, got, err)
 		}
